@@ -1,0 +1,1 @@
+//! GRUB images, BLS entries and grub.cfg, written without grub-install

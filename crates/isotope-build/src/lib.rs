@@ -1,0 +1,1 @@
+//! The engine: runs a plan, sandbox, hooks, package managers, event stream

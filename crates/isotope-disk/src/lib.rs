@@ -1,0 +1,1 @@
+//! Partition tables, loop devices, mkfs, mounts, population, fstab

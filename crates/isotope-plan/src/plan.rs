@@ -1,0 +1,330 @@
+//! The plan: everything a build will do, decided before it does anything. Data only.
+
+use crate::layout::Layout;
+use isotope_element::{Arch, Family, Origin, Phase, Place};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use uuid::Uuid;
+
+/// A whole build.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Version of this structure.
+    pub format: u32,
+    /// The image's name; outputs are `NAME.EXT`.
+    pub name: String,
+    /// What is being made.
+    pub target: Target,
+    /// Elements in the order of their resolution.
+    pub elements: Vec<PlannedElement>,
+    /// What to do, in order.
+    pub steps: Vec<Step>,
+    /// The disk, when there is one.
+    pub layout: Option<Layout>,
+    /// The boot loader, when there is one.
+    pub boot: Option<BootSpec>,
+    /// Output files.
+    pub exports: Vec<Export>,
+    /// Source of all identifiers (partition GUIDs, filesystem UUIDs, …).
+    pub seed: Uuid,
+    /// The one clock, in seconds since 1970 (SOURCE_DATE_EPOCH).
+    pub source_date_epoch: u64,
+    /// Facts about the image that publishers want (Glance properties and the like).
+    pub properties: BTreeMap<String, String>,
+    /// What a booted guest must show; the harness runs them, `manifest.json` carries them.
+    pub checks: Vec<Check>,
+    /// What the user should know, not fatal.
+    pub warnings: Vec<String>,
+}
+
+/// A check that an element makes of the booted guest: a shell script, run as root, that must exit with 0.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// Whose it is.
+    pub element: String,
+    /// What it proves, in words.
+    pub name: String,
+    /// The script (`/bin/sh` unless it begins with `#!`).
+    pub run: String,
+    /// Seconds.
+    pub timeout: u32,
+}
+
+/// What is being made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// Architecture.
+    pub arch: Arch,
+    /// `debian`, `fedora`, …
+    pub distro: String,
+    /// Its package family.
+    pub family: Family,
+    /// Its release: `trixie`, `42`, …
+    pub release: String,
+}
+
+/// An element in a plan.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlannedElement {
+    /// Its name.
+    pub name: String,
+    /// Its directory.
+    pub dir: PathBuf,
+    /// One line about it.
+    pub summary: String,
+    /// Its direct dependencies, by element name.
+    pub requires: Vec<String>,
+    /// Values of its variables.
+    pub vars: BTreeMap<String, EnvValue>,
+}
+
+/// A value that may be a secret. Secrets are masked when serialised: plans, logs and manifests carry none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub struct EnvValue {
+    /// The value itself.
+    pub value: String,
+    /// Never shown.
+    pub secret: bool,
+}
+
+impl From<String> for EnvValue {
+    fn from(value: String) -> Self {
+        Self { value, secret: false }
+    }
+}
+
+impl From<EnvValue> for String {
+    fn from(value: EnvValue) -> Self {
+        if value.secret { "***".to_owned() } else { value.value }
+    }
+}
+
+/// One thing to do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// Unique, stable, readable: `install/03-packages`.
+    pub id: String,
+    /// When.
+    pub phase: Phase,
+    /// Who asked for it.
+    pub origin: Origin,
+    /// For people: "install 14 packages".
+    pub title: String,
+    /// What.
+    pub action: StepAction,
+}
+
+/// What a step does. One variant a kind; the engine has one module for each.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum StepAction {
+    /// Make the base tree from a package archive.
+    Bootstrap(Bootstrap),
+    /// Install and remove packages in the target.
+    Packages(Packages),
+    /// Copy a directory or file of an element into the target.
+    Files(Files),
+    /// Write a rendered template (or generated text) into the target.
+    Write(Write),
+    /// Enable, disable, mask units.
+    Services(Services),
+    /// Run a hook.
+    Hook(Hook),
+    /// Make the initramfs of every installed kernel, once.
+    Initramfs,
+    /// Reset what must be unique per machine or is only dirt of the build (native sysprep).
+    Sysprep(Sysprep),
+    /// Size the disk, write the table, make filesystems, copy the tree onto it, write fstab (uses `Plan::layout`).
+    Disk,
+    /// Install the boot loader (uses `Plan::boot`).
+    Bootloader,
+    /// Write one output (index into `Plan::exports`).
+    Export {
+        /// Index into `Plan::exports`.
+        index: usize,
+    },
+}
+
+/// A base tree from a package archive.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bootstrap {
+    /// Debian: Essential packages and apt. Redhat: what is listed.
+    pub packages: Vec<String>,
+    /// Archives, in order.
+    pub sources: Vec<Source>,
+}
+
+/// A package archive.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// Base URL, as used during the build.
+    pub uri: String,
+    /// Debian: suite (`trixie`). Redhat: repository id.
+    pub suite: String,
+    /// Debian: components. Redhat: empty.
+    pub components: Vec<String>,
+    /// Key file on the host that verifies it; `None` only where the recipe says `verify = false`.
+    pub keyring: Option<PathBuf>,
+    /// Whether signatures are checked.
+    pub verify: bool,
+}
+
+/// Packages to install and remove, in one transaction.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Packages {
+    /// To install, each with the elements that want it.
+    pub install: BTreeMap<String, Vec<String>>,
+    /// To remove (purge).
+    pub remove: BTreeMap<String, Vec<String>>,
+    /// Also install what packages merely recommend.
+    pub recommends: bool,
+}
+
+/// A copy into the target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Files {
+    /// File or directory in the element.
+    pub source: PathBuf,
+    /// Absolute path in the target. A directory's content goes below it.
+    pub dest: String,
+    /// Permission bits for files; by default those of the source, 0644 or 0755.
+    pub mode: Option<u32>,
+}
+
+/// A text file in the target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Write {
+    /// Absolute path in the target.
+    pub dest: String,
+    /// The whole content.
+    pub content: EnvValue,
+    /// Permission bits.
+    pub mode: u32,
+}
+
+/// Units of systemd.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Services {
+    /// `systemctl enable`.
+    pub enable: Vec<String>,
+    /// `systemctl disable`.
+    pub disable: Vec<String>,
+    /// `systemctl mask`.
+    pub mask: Vec<String>,
+}
+
+/// A script of a phase.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hook {
+    /// The script on the host.
+    pub script: PathBuf,
+    /// Its element's directory (a hook in the target sees it read-only at `/run/isotope/element`).
+    pub element_dir: PathBuf,
+    /// Where it runs.
+    pub place: Place,
+    /// Its environment, beside the engine's own (`TARGET_ROOT`, `ISOTOPE_*`).
+    pub env: BTreeMap<String, EnvValue>,
+}
+
+/// What sysprep resets.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Sysprep {
+    /// More absolute paths in the target to remove.
+    pub remove: Vec<String>,
+}
+
+/// The boot loader.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BootSpec {
+    /// Boots by BIOS.
+    pub bios: bool,
+    /// Boots by UEFI.
+    pub uefi: bool,
+    /// Use the distribution's signed shim and GRUB.
+    pub secure_boot: SecureBoot,
+    /// Menu timeout in seconds.
+    pub timeout: u32,
+    /// Kernel arguments, beside `root=` and consoles.
+    pub kernel_args: Vec<String>,
+    /// Consoles in kernel syntax; the last one is /dev/console.
+    pub consoles: Vec<String>,
+    /// Who declared it.
+    pub origin: Origin,
+}
+
+/// Whether signed boot files are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SecureBoot {
+    /// Where the distribution ships them.
+    Auto,
+    /// Fail without.
+    Required,
+    /// Never.
+    Off,
+}
+
+/// One output file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Export {
+    /// Format.
+    pub format: Format,
+    /// How it is compressed.
+    pub compression: Compression,
+    /// Digests written beside it.
+    pub checksums: Vec<Checksum>,
+    /// Final file name.
+    pub file_name: String,
+}
+
+/// Output formats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// Sparse disk image.
+    Raw,
+    /// QEMU copy on write, version 3.
+    Qcow2,
+    /// VMware, streamOptimized.
+    Vmdk,
+    /// Virtual PC (fixed or dynamic).
+    Vhd,
+    /// Hyper-V.
+    Vhdx,
+    /// VirtualBox.
+    Vdi,
+    /// The tree as a tar archive.
+    Tar,
+    /// The tree as a squashfs.
+    Squashfs,
+}
+
+/// Compression of an output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Compression {
+    /// None.
+    None,
+    /// Deflate.
+    Zlib,
+    /// Zstandard.
+    Zstd,
+    /// xz (tar, squashfs).
+    Xz,
+    /// gzip (tar, squashfs, raw).
+    Gzip,
+}
+
+/// Digest algorithms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Checksum {
+    /// SHA-256.
+    Sha256,
+    /// SHA-512.
+    Sha512,
+    /// MD5 (Glance's `checksum`).
+    Md5,
+}

@@ -1,0 +1,6 @@
+//! The lowest floor: everything that touches the host kernel directly, and the only crate with `unsafe`.
+//!
+//! [`command`] is the one way to start a host tool; [`target`] is the one way to write inside a target tree.
+//! It must not know elements, plans, layouts or terminals.
+
+pub mod command;

@@ -1,0 +1,1 @@
+//! QEMU, QMP, seeds, guest checks
