@@ -229,13 +229,7 @@ impl Tool {
     /// # Errors
     /// As [`Tool::run`].
     pub fn run_lines(&self, on_line: &(dyn Fn(&str) + Sync)) -> Result<(), CommandError> {
-        self.drive(
-            |pipe| {
-                each_line(pipe, &mut |line| on_line(line))
-            },
-            &mut |line| on_line(line),
-        )
-        .map(drop)
+        self.drive(|pipe| each_line(pipe, &mut |line| on_line(line)), &mut |line| on_line(line)).map(drop)
     }
 
     fn drive(
@@ -341,7 +335,10 @@ mod tests {
     #[test]
     fn the_environment_is_cleared() {
         let output = Tool::new("env").run().unwrap().text();
-        assert!(output.lines().all(|l| ["PATH=", "LC_ALL=", "TZ=", "HOME="].iter().any(|k| l.starts_with(k))), "{output}");
+        assert!(
+            output.lines().all(|l| ["PATH=", "LC_ALL=", "TZ=", "HOME="].iter().any(|k| l.starts_with(k))),
+            "{output}"
+        );
     }
 
     #[test]

@@ -92,7 +92,8 @@ pub fn report(error: &anyhow::Error, json: bool) -> ExitCode {
         let value = serde_json::json!({"error": {"class": class.name(), "messages": causes, "hints": hints}});
         eprintln!("{value}");
     } else {
-        let (first, rest) = causes.split_first().map_or(("unknown error", &[][..]), |(first, rest)| (first.as_str(), rest));
+        let (first, rest) =
+            causes.split_first().map_or(("unknown error", &[][..]), |(first, rest)| (first.as_str(), rest));
         eprintln!("error: {first}");
         for cause in rest {
             eprintln!("  caused by: {cause}");
