@@ -1,11 +1,150 @@
-//! Benchmarks against peers, in one run each: qemu-img (export), cp and mke2fs (population), mmdebstrap (cold build).
+//! Benchmarks against peers, alternating in one run: qemu-img (export), cp and mke2fs (population), mmdebstrap (cold build).
+//!
+//! Each writes a table to `target/bench/<name>.md` and prints it. Figures are wall-clock and CPU seconds of this machine in
+//! this run; only their ratios mean something elsewhere.
 
 use crate::{Xtask, host};
-use anyhow::bail;
+use anyhow::{Context, bail};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use xshell::cmd;
+
+/// How often each contender runs; the best of them counts.
+const ROUNDS: usize = 2;
 
 /// `cargo xtask bench [export|populate|build]`.
-pub fn run(_xtask: &Xtask, args: &[String]) -> anyhow::Result<ExitCode> {
-    host::say(&format!("{args:?}"));
-    bail!("not yet wired")
+pub fn run(xtask: &Xtask, args: &[String]) -> anyhow::Result<ExitCode> {
+    host::setup(xtask, host::Need::Everything)?;
+    if !host::is_root() {
+        bail!("the benchmarks build images: run them as root (sudo -E cargo xtask bench)");
+    }
+    let which = args.first().map_or("all", String::as_str);
+    let isotope = host::compile(xtask, host::Profile::Release)?;
+    let out = xtask.root.join("target/bench");
+    xtask.shell.create_dir(&out)?;
+    if !["all", "export", "populate", "build"].contains(&which) {
+        bail!("there is no benchmark `{which}`; there are export, populate, build");
+    }
+    if which == "all" || which == "build" {
+        build(xtask, &isotope, &out)?;
+    }
+    if which == "all" || which == "export" {
+        let raw = out.join("image/debian-cloud.raw");
+        if !raw.exists() {
+            let dir = out.join("image");
+            let shell = &xtask.shell;
+            cmd!(shell, "{isotope} build debian-cloud -t raw --output-dir {dir}").run()?;
+        }
+        example(xtask, "isotope-image", "bench_export", &[raw.display().to_string()], &out)?;
+    }
+    if which == "all" || which == "populate" {
+        example(xtask, "isotope-disk", "bench_populate", &[], &out)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs a crate's benchmark example, which prints its table.
+fn example(xtask: &Xtask, package: &str, name: &str, args: &[String], out: &Path) -> anyhow::Result<()> {
+    let shell = &xtask.shell;
+    let _dir = shell.push_dir(&xtask.root);
+    let json = cmd!(shell, "cargo run --locked --release -p {package} --example {name} -- {args...}").read()?;
+    shell.write_file(out.join(format!("{name}.json")), &json)?;
+    host::say(&format!("## {name}\n{json}"));
+    Ok(())
+}
+
+/// Wall-clock and CPU seconds of one run.
+#[derive(Debug, Clone, Copy)]
+struct Time {
+    wall: f64,
+    cpu: f64,
+}
+
+/// Times a command line by bash's own clock; its output goes to a log.
+fn time(xtask: &Xtask, line: &str, log: &Path) -> anyhow::Result<Time> {
+    let shell = &xtask.shell;
+    let script = format!(
+        "set -o pipefail; TIMEFORMAT='%R %U %S'; exec 3>&2; {{ time {{ {line}; }} >{0} 2>&1; }} 2>&1",
+        log.display()
+    );
+    let text = cmd!(shell, "bash -c {script}")
+        .quiet()
+        .read()
+        .with_context(|| format!("`{line}` failed; see {}", log.display()))?;
+    let figures: Vec<f64> = text.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    let [wall, user, system] = figures[..] else { bail!("bash's time printed `{text}`") };
+    Ok(Time { wall, cpu: user + system })
+}
+
+/// The cold build of debian-cloud to a qcow2, beside mmdebstrap making a directory of the same packages.
+fn build(xtask: &Xtask, isotope: &Path, out: &Path) -> anyhow::Result<()> {
+    let shell = &xtask.shell;
+    let (dir, cache, tree) = (out.join("image"), out.join("cache"), out.join("mmdebstrap"));
+    let log = out.join("build.log");
+    let mut ours = Vec::new();
+    let mut theirs = Vec::new();
+    let mut packages = None;
+    for _ in 0..ROUNDS {
+        shell.remove_path(&cache)?;
+        let line = format!(
+            "{} build debian-cloud -t qcow2 --cache-dir {} --output-dir {}",
+            isotope.display(),
+            cache.display(),
+            dir.display()
+        );
+        ours.push(time(xtask, &line, &log)?);
+        if packages.is_none() {
+            packages = Some(mmdebstrap_input(xtask, isotope, &dir)?);
+        }
+        let Some((include, sources)) = &packages else { bail!("no package list") };
+        remove_tree(xtask, &tree)?;
+        let line = format!(
+            "mmdebstrap --mode=root --variant=apt --include={include} trixie {} - < {}",
+            tree.display(),
+            sources.display()
+        );
+        theirs.push(time(xtask, &line, &log)?);
+        remove_tree(xtask, &tree)?;
+    }
+    let best = |times: &[Time]| times.iter().copied().min_by(|a, b| a.wall.total_cmp(&b.wall));
+    let (Some(our), Some(their)) = (best(&ours), best(&theirs)) else { bail!("nothing was timed") };
+    let mut table = String::from("| contender | wall s | CPU s |\n|---|---|---|\n");
+    writeln!(table, "| isotope build debian-cloud -t qcow2 (cold) | {:.1} | {:.1} |", our.wall, our.cpu)?;
+    writeln!(table, "| mmdebstrap, the same packages, to a directory (cold) | {:.1} | {:.1} |", their.wall, their.cpu)?;
+    writeln!(table, "\nratio {:.2} (target: at most 1.15); best of {ROUNDS}, alternating", our.wall / their.wall)?;
+    writeln!(table, "all: {ours:?} {theirs:?}")?;
+    shell.write_file(out.join("build.md"), &table)?;
+    host::say(&table);
+    Ok(())
+}
+
+fn remove_tree(xtask: &Xtask, tree: &Path) -> anyhow::Result<()> {
+    let shell = &xtask.shell;
+    cmd!(shell, "rm -rf --one-file-system {tree}").quiet().run()?;
+    Ok(())
+}
+
+/// The packages of the image just built, and a sources.list of the archives that it was built from.
+fn mmdebstrap_input(xtask: &Xtask, isotope: &Path, dir: &Path) -> anyhow::Result<(String, PathBuf)> {
+    let shell = &xtask.shell;
+    let image = dir.join("debian-cloud.qcow2");
+    // python3 is on the list of host packages; xtask itself parses no JSON, so that it compiles in seconds.
+    let names = "import json,sys; m=json.load(sys.stdin); print(','.join(sorted(p['name'] for p in m['packages'])))";
+    let manifest = shell
+        .read_file(dir.join("debian-cloud.qcow2.manifest.json"))
+        .or_else(|_| shell.read_file(dir.join("debian-cloud.manifest.json")));
+    let manifest = manifest.with_context(|| format!("{} has no manifest beside it", image.display()))?;
+    let include = cmd!(shell, "python3 -c {names}").stdin(&manifest).quiet().read()?;
+    let lines = "import json,sys
+p=json.load(sys.stdin)
+for s in p['steps']:
+    if s['action']['kind']=='bootstrap':
+        for x in s['action']['sources']:
+            print('deb [signed-by=%s] %s %s %s' % (x['keyring'], x['uri'], x['suite'], ' '.join(x['components'])))";
+    let plan = cmd!(shell, "{isotope} plan debian-cloud --json").quiet().read()?;
+    let sources = cmd!(shell, "python3 -c {lines}").stdin(&plan).quiet().read()?;
+    let file = dir.join("sources.list");
+    shell.write_file(&file, sources + "\n")?;
+    Ok((include, file))
 }
