@@ -1,5 +1,6 @@
 //! Pure: recipe + resolved elements + host facts → [`Plan`]. It decides everything; the engine decides nothing.
 
+pub mod geometry;
 pub mod layout;
 mod plan;
 
