@@ -1,6 +1,10 @@
 //! The lowest floor: everything that touches the host kernel directly, and the only crate with `unsafe`.
 //!
-//! [`command`] is the one way to start a host tool; [`target`] is the one way to write inside a target tree.
+//! [`command`] is the one way to start a host tool; [`target`] is the one way to write inside a target tree;
+//! [`namespace`] is where a build lives; [`sync_filter`] keeps package managers from waiting for the disk.
 //! It must not know elements, plans, layouts or terminals.
 
 pub mod command;
+pub mod namespace;
+pub mod sync_filter;
+pub mod target;
