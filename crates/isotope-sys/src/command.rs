@@ -11,6 +11,10 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus, Stdio};
 
+mod confine;
+
+pub use confine::take_terminal;
+
 /// Lines of output that an error carries.
 const TAIL_LINES: usize = 30;
 
@@ -93,6 +97,7 @@ pub struct Tool {
     stdin: Option<Vec<u8>>,
     ok_codes: Vec<i32>,
     group: bool,
+    confinement: confine::Confinement,
 }
 
 impl Tool {
@@ -108,6 +113,7 @@ impl Tool {
             stdin: None,
             ok_codes: vec![0],
             group: true,
+            confinement: confine::Confinement::default(),
         }
     }
 
@@ -182,8 +188,12 @@ impl Tool {
     /// # Errors
     /// The program is not installed.
     pub fn to_std(&self) -> Result<std::process::Command, CommandError> {
-        let program = find(&self.program)
-            .ok_or_else(|| CommandError::Missing { program: self.program.to_string_lossy().into_owned() })?;
+        let program = match self.confinement.root {
+            // Found by exec, inside.
+            Some(_) => PathBuf::from(&self.program),
+            None => find(&self.program)
+                .ok_or_else(|| CommandError::Missing { program: self.program.to_string_lossy().into_owned() })?,
+        };
         #[expect(clippy::disallowed_methods, reason = "this is the one command type")]
         let mut command = std::process::Command::new(program);
         command.args(&self.args).env_clear().envs(&self.env).stdin(Stdio::null());
@@ -194,9 +204,13 @@ impl Tool {
             command.process_group(0);
         }
         let parent = rustix::process::getpid();
-        // SAFETY: the closure only makes async-signal-safe system calls (prctl, getppid).
+        let confinement = self.confinement.clone();
+        // SAFETY: the closure only makes async-signal-safe system calls (prctl, getppid, chroot, …).
         unsafe {
-            command.pre_exec(move || die_with_parent(parent));
+            command.pre_exec(move || {
+                die_with_parent(parent)?;
+                confinement.apply()
+            });
         }
         Ok(command)
     }

@@ -1,0 +1,63 @@
+//! How a build is to be done on this host; what is to be built is the plan's.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// What to do with the state of a build that failed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum OnError {
+    /// Throw it away.
+    #[default]
+    Clean,
+    /// Move the tree to this directory, which must not exist or be empty.
+    Keep(PathBuf),
+    /// Open a shell in the sandbox of the step that failed, with the terminal; then throw it away.
+    Shell,
+}
+
+/// Where the tree and the raw disk are while they are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WorkPlace {
+    /// In memory where enough of it is available, else on disk.
+    #[default]
+    Auto,
+    /// On a tmpfs that vanishes with the build.
+    Memory,
+    /// In a locked directory below the cache directory.
+    Disk,
+}
+
+/// How to build.
+#[derive(Debug, Clone)]
+pub struct BuildOptions {
+    /// Where the outputs go; made if it is not there.
+    pub out_dir: PathBuf,
+    /// Downloads, logs and, on disk, work directories.
+    pub cache_dir: PathBuf,
+    /// What to do with the state of a build that failed.
+    pub on_error: OnError,
+    /// Where the tree is made.
+    pub work: WorkPlace,
+    /// Threads for compression and copying; `None`: as many as there are processors.
+    pub jobs: Option<usize>,
+    /// Proxy settings for downloads and hooks (`http_proxy`, `https_proxy`, `no_proxy`, in lower case).
+    pub proxy: BTreeMap<String, String>,
+    /// Version of the tool, for `manifest.json`.
+    pub tool_version: String,
+}
+
+impl BuildOptions {
+    /// Outputs to `out_dir`, everything else as by default.
+    #[must_use]
+    pub fn new(out_dir: impl Into<PathBuf>, cache_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            out_dir: out_dir.into(),
+            cache_dir: cache_dir.into(),
+            on_error: OnError::default(),
+            work: WorkPlace::default(),
+            jobs: None,
+            proxy: BTreeMap::new(),
+            tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Package managers behind one trait. Adding one: a file here, and a line in [`manager`].
+
+use crate::event::Events;
+use crate::sandbox::{SandboxError, TargetRoot};
+use isotope_element::Family;
+use isotope_plan::{Bootstrap, Packages, Source, Target};
+use isotope_sys::command::CommandError;
+use isotope_sys::target::{TargetDir, TargetError};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// What a package manager can do for a build.
+///
+/// It runs as PID 1's child in the build's own mount namespace. Processes it leaves behind are killed after each call.
+pub trait PackageManager {
+    /// Makes the base tree in the empty directory `ctx.target.tree()`.
+    ///
+    /// It may fetch what [`PackageCtx::upcoming`] will want, too.
+    ///
+    /// # Errors
+    /// The archive cannot be reached or verified, a package is not there, or its scripts fail.
+    fn bootstrap(&self, what: &Bootstrap, ctx: &PackageCtx<'_>) -> Result<(), PackageError>;
+
+    /// Installs and removes packages.
+    ///
+    /// # Errors
+    /// As [`PackageManager::bootstrap`].
+    fn transaction(&self, what: &Packages, ctx: &PackageCtx<'_>) -> Result<(), PackageError>;
+
+    /// What is installed in a tree, sorted by name; needs no sandbox.
+    ///
+    /// # Errors
+    /// The package database cannot be read.
+    fn installed(&self, tree: &TargetDir) -> Result<Vec<InstalledPackage>, PackageError>;
+
+    /// Removes what package management left in the tree: downloads, lists, logs, caches. Called once, at the end of
+    /// the tree phases, whether or not the plan has a sysprep.
+    ///
+    /// # Errors
+    /// The tree refuses.
+    fn clean(&self, ctx: &PackageCtx<'_>) -> Result<(), PackageError>;
+}
+
+/// What a package manager works with.
+#[derive(Debug, Clone, Copy)]
+pub struct PackageCtx<'a> {
+    /// The tree, and the sandbox around it.
+    pub target: &'a TargetRoot,
+    /// What is being made.
+    pub spec: &'a Target,
+    /// The plan's archives: those of its bootstrap step, empty if it has none.
+    pub sources: &'a [Source],
+    /// A directory of this package manager's own that outlives the build (downloads); other builds use it meanwhile.
+    pub cache_dir: &'a Path,
+    /// A directory of this build's own, gone when it ends.
+    pub scratch: &'a Path,
+    /// Where output and progress go.
+    pub events: &'a Events,
+    /// The one clock, in seconds since 1970.
+    pub epoch: u64,
+    /// The transactions that the plan has in store after this step.
+    pub upcoming: &'a [&'a Packages],
+    /// Whether an initramfs step is still to come: then scripts that make one are deferred to it.
+    pub defer_initramfs: bool,
+    /// Proxy settings (`http_proxy`, `https_proxy`, `no_proxy`).
+    pub proxy: &'a BTreeMap<String, String>,
+}
+
+/// A package in a tree.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct InstalledPackage {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Its architecture, in its distribution's words.
+    pub arch: String,
+    /// The source package it was made from, where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+}
+
+/// Why packages could not be had.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PackageError {
+    /// A program failed.
+    #[error("{what}")]
+    Command {
+        /// What it was to do: "cannot download packages".
+        what: String,
+        /// The program's end.
+        source: CommandError,
+    },
+    /// The archive did not deliver, or what it delivered is not what it signed.
+    #[error("{0}")]
+    Remote(String),
+    /// Packages that no archive has.
+    #[error("no package archive has {}", .0.join(", "))]
+    NotFound(Vec<String>),
+    /// What is asked for cannot be done, and what to do instead.
+    #[error("{0}")]
+    Unsupported(String),
+    /// The sandbox refused.
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    /// The tree refused.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// A file on the host failed.
+    #[error("cannot {what} {}", path.display())]
+    Io {
+        /// The deed.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
+}
+
+/// The package manager of a family.
+///
+/// # Errors
+/// There is none (yet).
+pub fn manager(family: Family) -> Result<Box<dyn PackageManager>, PackageError> {
+    match family {
+        Family::Debian => Err(PackageError::Unsupported("packages of the debian family are not supported yet".to_owned())),
+        Family::Redhat => Err(PackageError::Unsupported("packages of the redhat family are not supported yet".to_owned())),
+    }
+}

@@ -1,0 +1,100 @@
+//! What came of a build that succeeded, and why one did not.
+
+use crate::event::Failure;
+use crate::package::InstalledPackage;
+use isotope_plan::{Checksum, Format};
+use isotope_sys::namespace::NamespaceError;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A build that succeeded.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// The image's name.
+    pub name: String,
+    /// The files it made.
+    pub outputs: Vec<OutputFile>,
+    /// The `manifest.json` beside them.
+    pub manifest: Option<PathBuf>,
+    /// The trace log.
+    pub log: PathBuf,
+    /// How long it took.
+    pub duration: Duration,
+    /// How long each step took, in order.
+    pub steps: Vec<StepTime>,
+    /// What is installed in the image.
+    pub packages: Vec<InstalledPackage>,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+}
+
+/// One file that a build made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutputFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its format.
+    pub format: Format,
+    /// Its length in bytes.
+    pub size: u64,
+    /// Its digests, in hexadecimal.
+    pub digests: BTreeMap<Checksum, String>,
+}
+
+/// How long a step took.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepTime {
+    /// The step's id.
+    pub id: String,
+    /// How long it took.
+    pub duration: Duration,
+}
+
+/// Why there is no image.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// What must be so before anything begins is not: all that was found.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Preflight(Vec<Problem>),
+    /// A step failed.
+    #[error("{}", .0.message)]
+    Failed(Box<Failure>),
+    /// The user interrupted it; nothing is left behind.
+    #[error("interrupted; nothing is left behind")]
+    Interrupted {
+        /// The signal's number; the exit code is 128 more.
+        signal: i32,
+    },
+    /// The build's process was killed from outside.
+    #[error("the build process was killed by signal {signal}; nothing is left behind")]
+    Killed {
+        /// The signal's number.
+        signal: i32,
+    },
+    /// The namespaces could not be made.
+    #[error("cannot start the build")]
+    Namespace(#[from] NamespaceError),
+    /// A file of the build itself (log, cache) failed.
+    #[error("cannot {what} {}", path.display())]
+    Io {
+        /// The deed.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
+}
+
+/// Something that would have made the build fail, found before it began.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Problem {
+    /// What it is.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
