@@ -1,0 +1,105 @@
+//! Runs a guest from power-on to a verdict.
+
+use super::{CheckSet, builtin};
+use crate::accel::Accel;
+use crate::console::Event;
+use crate::error::VmError;
+use crate::manifest::GuestCheck;
+use crate::verdict::{CheckResult, CheckStatus, Verdict};
+use crate::vm::Vm;
+use std::time::{Duration, Instant};
+
+/// What a guest's examination tells while it goes on.
+#[derive(Debug)]
+pub enum Progress<'a> {
+    /// QEMU runs.
+    Started,
+    /// The guest let us in, so many seconds after power-on.
+    LoggedIn(f64),
+    /// A check ended.
+    Checked(&'a CheckResult),
+}
+
+/// Starts the machine if it does not run yet, waits until it lets us in, asks everything in `set`, and judges.
+///
+/// # Errors
+/// Somebody asked to stop, or the host failed; whatever the guest does wrong is in the verdict.
+pub fn examine(
+    vm: &mut Vm,
+    set: &CheckSet,
+    boot_timeout: Duration,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<Verdict, VmError> {
+    let started = Instant::now();
+    let mut verdict = Verdict::new(vm.spec());
+    if !vm.is_running() {
+        vm.start()?;
+        progress(Progress::Started);
+    }
+    let booted = vm.wait_for_ssh(boot_timeout);
+    let boot = match &booted {
+        Ok(time) => {
+            verdict.boot_seconds = Some(time.as_secs_f64());
+            progress(Progress::LoggedIn(time.as_secs_f64()));
+            result("boots and lets the harness in", CheckStatus::Passed, *time, String::new())
+        }
+        Err(VmError::Interrupted) => return Err(VmError::Interrupted),
+        Err(error) => result("boots and lets the harness in", CheckStatus::Failed, started.elapsed(), chain(error)),
+    };
+    progress(Progress::Checked(&boot));
+    verdict.results.push(boot);
+    if booted.is_ok() {
+        let own = set.builtin.as_ref().map(builtin::checks).unwrap_or_default();
+        for check in own.iter().chain(&set.elements) {
+            let result = ask(vm, check)?;
+            progress(Progress::Checked(&result));
+            verdict.results.push(result);
+        }
+    }
+    let trouble: Vec<Event> = vm.events().into_iter().filter(|event| event.kind.is_trouble() || event.kind.is_stuck()).collect();
+    if set.builtin.is_some() {
+        let lines: Vec<&str> = trouble.iter().map(|event| event.line.as_str()).collect();
+        let status = if trouble.is_empty() { CheckStatus::Passed } else { CheckStatus::Failed };
+        let console = result("the console shows no trouble", status, Duration::ZERO, lines.join("\n"));
+        progress(Progress::Checked(&console));
+        verdict.results.push(console);
+    }
+    verdict.console_events = trouble;
+    verdict.seconds = started.elapsed().as_secs_f64();
+    Ok(verdict)
+}
+
+fn result(name: &str, status: CheckStatus, time: Duration, message: String) -> CheckResult {
+    CheckResult { element: builtin::ELEMENT.to_owned(), name: name.to_owned(), status, seconds: time.as_secs_f64(), message }
+}
+
+fn ask(vm: &Vm, check: &GuestCheck) -> Result<CheckResult, VmError> {
+    // Limits are meant for real processors; translation is several times slower.
+    let factor = if vm.spec().accel == Accel::Tcg { 4 } else { 1 };
+    let limit = Duration::from_secs(u64::from(check.timeout.max(1)) * factor);
+    let started = Instant::now();
+    let (status, message) = match vm.ssh()?.root_script(&check.run, limit) {
+        Ok(output) => match output.status {
+            0 => (CheckStatus::Passed, String::new()),
+            77 => (CheckStatus::Skipped, output.tail(5)),
+            124 => (CheckStatus::Failed, format!("not done after {} s\n{}", limit.as_secs(), output.tail(20))),
+            255 => (CheckStatus::Failed, format!("the connection broke\n{}", output.tail(20))),
+            other => (CheckStatus::Failed, format!("exit status {other}\n{}", output.tail(30))),
+        },
+        Err(VmError::Interrupted) => return Err(VmError::Interrupted),
+        Err(error) => (CheckStatus::Failed, chain(&error)),
+    };
+    let (element, name) = (check.element.clone(), check.name.clone());
+    let seconds = started.elapsed().as_secs_f64();
+    Ok(CheckResult { element, name, status, seconds, message: message.trim_end().to_owned() })
+}
+
+fn chain(error: &VmError) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text.push_str(&format!("\n{error}"));
+        cause = error.source();
+    }
+    text
+}
