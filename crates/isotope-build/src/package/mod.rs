@@ -1,5 +1,8 @@
 //! Package managers behind one trait. Adding one: a file here, and a line in [`manager`].
 
+pub mod deb;
+mod dpkg;
+
 use crate::event::Events;
 use crate::sandbox::{SandboxError, TargetRoot};
 use isotope_element::Family;

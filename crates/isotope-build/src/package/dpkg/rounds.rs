@@ -1,0 +1,138 @@
+//! In which order packages are unpacked and configured: in rounds.
+//!
+//! Debian's policy lets a package be unpacked only when its Pre-Depends are configured. So a round unpacks, at once,
+//! every package of which that is true, then configures what the others wait for; the last round configures all. Pure.
+
+use crate::package::deb::control::{Paragraph, relations};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Where a package is on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// Not yet unpacked.
+    Waiting,
+    /// Unpacked.
+    Unpacked,
+    /// Configured.
+    Configured,
+}
+
+/// The packages of a transaction and what they wait for.
+#[derive(Debug)]
+pub struct Rounds {
+    progress: Vec<Progress>,
+    /// For each package its Pre-Depends, as positions of those that meet them.
+    before_unpack: Vec<Vec<usize>>,
+    /// For each package its Depends and Pre-Depends.
+    before_configure: Vec<Vec<usize>>,
+}
+
+impl Rounds {
+    /// Looks at the packages of a transaction. What none of them provides is taken as installed already, or apt would
+    /// not have chosen this set.
+    #[must_use]
+    pub fn new<'a>(packages: impl Iterator<Item = &'a Paragraph> + Clone) -> Self {
+        let mut providers: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (index, package) in packages.clone().enumerate() {
+            providers.entry(package.text("Package")).or_default().insert(0, index);
+            for name in relations(package.text("Provides")).into_iter().flatten() {
+                providers.entry(name).or_default().push(index);
+            }
+        }
+        let wanted = |package: &Paragraph, field: &str| -> Vec<usize> {
+            let first = |group: &Vec<&str>| group.iter().find_map(|name| providers.get(name)?.first().copied());
+            relations(package.text(field)).iter().filter_map(first).collect()
+        };
+        let before_unpack: Vec<_> = packages.clone().map(|package| wanted(package, "Pre-Depends")).collect();
+        let before_configure = packages
+            .zip(&before_unpack)
+            .map(|(package, pre)| wanted(package, "Depends").into_iter().chain(pre.iter().copied()).collect())
+            .collect();
+        Self { progress: vec![Progress::Waiting; before_unpack.len()], before_unpack, before_configure }
+    }
+
+    /// The packages that can be unpacked now.
+    #[must_use]
+    pub fn unpackable(&self) -> Vec<usize> {
+        let met = |index: &usize| self.before_unpack[*index].iter().all(|other| other == index || self.progress[*other] == Progress::Configured);
+        self.waiting().filter(met).collect()
+    }
+
+    /// The packages not yet unpacked.
+    pub fn waiting(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.progress.len()).filter(|index| self.progress[*index] == Progress::Waiting)
+    }
+
+    /// The unpacked packages to configure so that more can be unpacked: those that others wait for, with all that they
+    /// need themselves.
+    #[must_use]
+    pub fn to_configure(&self) -> Vec<usize> {
+        let mut chosen = BTreeSet::new();
+        for index in self.waiting().flat_map(|index| &self.before_unpack[index]) {
+            let mut closure = BTreeSet::new();
+            if self.progress[*index] == Progress::Unpacked && self.close(*index, &mut closure) {
+                chosen.extend(closure);
+            }
+        }
+        chosen.into_iter().collect()
+    }
+
+    /// Notes how far packages are.
+    pub fn set(&mut self, indices: &[usize], progress: Progress) {
+        for index in indices {
+            self.progress[*index] = progress;
+        }
+    }
+
+    /// Collects what must be configured with `index`; false if some of it is not unpacked yet.
+    fn close(&self, index: usize, closure: &mut BTreeSet<usize>) -> bool {
+        match self.progress[index] {
+            Progress::Configured => true,
+            Progress::Waiting => false,
+            Progress::Unpacked => !closure.insert(index) || self.before_configure[index].iter().all(|other| self.close(*other, closure)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::package::deb::control::paragraphs;
+
+    fn run(text: &str) -> Vec<String> {
+        let packages: Vec<_> = paragraphs(text).collect();
+        let name = |indices: &[usize]| indices.iter().map(|i| packages[*i].text("Package")).collect::<Vec<_>>().join(" ");
+        let mut rounds = Rounds::new(packages.iter());
+        let mut log = Vec::new();
+        while rounds.waiting().next().is_some() {
+            let now = rounds.unpackable();
+            if now.is_empty() {
+                log.push("stuck".to_owned());
+                break;
+            }
+            rounds.set(&now, Progress::Unpacked);
+            let configure = rounds.to_configure();
+            rounds.set(&configure, Progress::Configured);
+            log.push(format!("{} | {}", name(&now), name(&configure)));
+        }
+        log
+    }
+
+    #[test]
+    fn without_pre_depends_there_is_one_round() {
+        assert_eq!(run("Package: a\nDepends: b\n\nPackage: b\nDepends: a\n\nPackage: c\nPre-Depends: libc6 (>= 2)\n"), ["a b c | "]);
+    }
+
+    #[test]
+    fn pre_depends_wait_for_their_packages_and_theirs() {
+        let text = "Package: sysv\nPre-Depends: systemd\n\nPackage: systemd\nPre-Depends: shared\nDepends: mount\n\n\
+            Package: libshared\nProvides: shared (= 1)\nDepends: libc\n\nPackage: libc\n\nPackage: mount\n\nPackage: other\nDepends: sysv\n";
+        assert_eq!(run(text), ["libshared libc mount other | libshared libc", "systemd | systemd mount", "sysv | "]);
+    }
+
+    #[test]
+    fn a_cycle_is_noticed() {
+        assert_eq!(run("Package: a\nPre-Depends: b\n\nPackage: b\nPre-Depends: a\n"), ["stuck"]);
+        assert_eq!(run("Package: a\nPre-Depends: a\n"), ["a | "]);
+    }
+}
