@@ -99,5 +99,5 @@ pub fn assemble(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<MountedDisk, DiskError> {
     let _ = (layout, tree, raw, mountpoint, options, progress);
-    Err(GeometryError::DiskTooSmall.into())
+    Err(isotope_plan::geometry::place(layout, &Default::default()).map_or_else(Into::into, |_| GeometryError::TooManyPercent { hundredths: 0 }.into()))
 }

@@ -5,6 +5,8 @@
 //! host kernel (not vfat); it needs neither udev, partition nodes nor device-mapper.
 
 mod assemble;
+pub mod table;
+mod window;
 
 pub use assemble::{DiskError, DiskOptions, MountedDisk, Progress, assemble};
 pub use isotope_plan::geometry::{Content, ContentSizes, Geometry, GeometryError, Placed};
