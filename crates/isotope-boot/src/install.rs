@@ -2,7 +2,14 @@
 
 use crate::context::BootContext;
 use crate::error::BootError;
+use crate::flavour::Flavour;
+use crate::menu::Menu;
+use crate::mkimage::Maker;
+use crate::place::{Place, esp_mount};
+use crate::tree::Tree;
+use crate::{bios, kernels, modules, uefi};
 use isotope_plan::BootSpec;
+use isotope_plan::layout::SectorSize;
 
 /// What was installed.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
@@ -19,11 +26,47 @@ pub struct Installed {
     pub warnings: Vec<String>,
 }
 
-/// Makes the disk bootable.
+/// Makes the disk bootable. The same target, layout and clock give the same bytes.
 ///
 /// # Errors
 /// The target lacks the boot loader's files or a kernel, something does not fit, or the disk cannot be written.
 pub fn install(spec: &BootSpec, context: &BootContext<'_>) -> Result<Installed, BootError> {
-    let _ = (spec, context);
-    Ok(Installed::default())
+    let tree = Tree::open(context.tree, context.epoch)?;
+    let place = Place::of(context.layout)?;
+    let flavour = Flavour::of(&tree)?;
+    let kernels = kernels::find(&tree)?;
+    let maker = Maker { tree: &tree, target: context.target, flavour: &flavour, place: &place };
+    let menu = Menu { spec, flavour: &flavour, place: &place, kernels: &kernels };
+    let mut installed = Installed::default();
+
+    modules::common(&tree, &flavour)?;
+    if spec.bios && spec.uefi && context.geometry.sector_size == SectorSize::B4096 {
+        installed.warnings.push("the image boots by UEFI only: a BIOS cannot boot a disk with 4096-byte sectors".to_owned());
+    } else if spec.bios {
+        install_bios(&maker, context)?;
+        installed.bios = true;
+    }
+    if spec.uefi {
+        let esp = esp_mount(context.layout)?;
+        let efi = uefi::install(&maker, esp, spec.secure_boot)?;
+        modules::copy(&tree, &flavour, efi.platform)?;
+        tree.write(&format!("{esp}/EFI/{}/grub.cfg", efi.vendor), menu.redirect()?, 0o644)?;
+        installed.uefi = true;
+        installed.secure_boot = efi.signed;
+        installed.warnings.extend(efi.warning);
+    }
+    installed.entries = menu.write(&tree)?;
+    Ok(installed)
+}
+
+fn install_bios(maker: &Maker<'_>, context: &BootContext<'_>) -> Result<(), BootError> {
+    const PACKAGE: &str = "grub-pc-bin (Debian) or grub2-pc-modules (Fedora)";
+    let place = bios::core_place(context.layout, context.geometry)?;
+    let boot_img = maker.tree.need("/usr/lib/grub/i386-pc/boot.img", PACKAGE)?;
+    modules::copy(maker.tree, maker.flavour, "i386-pc")?;
+    let core_img = maker.bios()?;
+    // Kept beside the modules, as grub-install keeps it.
+    maker.tree.write(&format!("{}/i386-pc/boot.img", maker.flavour.grub_dir()), &boot_img, 0o644)?;
+    maker.tree.stamp(&format!("{}/i386-pc", maker.flavour.grub_dir()))?;
+    bios::embed(context.disk, &place, &boot_img, &core_img)
 }

@@ -1,24 +1,28 @@
 //! GRUB images, BLS entries and grub.cfg, written without grub-install.
 //!
 //! [`install`] makes a populated, mounted disk bootable: [`bios`] embeds boot.img and core.img, [`uefi`] fills the EFI
-//! system partition, [`menu`] writes what GRUB shows, [`bls`] is the Boot Loader Specification's entry format, and
+//! system partition, `menu` writes what GRUB shows, [`bls`] is the Boot Loader Specification's entry format, and
 //! [`detect`] tells what boots in an image that is already there. Everything that boots comes from the target itself.
 //! Must not know: how the disk was made or mounted, elements, package managers.
 
 pub mod bios;
 pub mod bls;
-pub mod context;
+mod context;
 pub mod detect;
-mod efi_image;
 mod error;
 mod flavour;
 mod install;
 mod kernels;
-pub mod menu;
+mod menu;
+mod mkimage;
 mod modules;
-pub mod uefi;
+mod place;
+mod quote;
+mod tree;
+mod uefi;
 mod version;
 
 pub use context::{BootContext, RunError, RunInTarget};
 pub use error::BootError;
 pub use install::{Installed, install};
+pub use uefi::compiled_prefix;
