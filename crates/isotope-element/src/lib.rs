@@ -1,7 +1,29 @@
 //! Pure: what an element is. Manifest, search path, variables, resolution, templates.
 //!
-//! In: directories. Out: an ordered `ElementSet` of parsed, validated elements. It must not know recipes, plans or the host.
+//! In: directories. Out: an ordered [`ElementSet`] of parsed, validated elements. It must not know recipes, plans or the host.
+//! It reads the directories of the search path and nothing else; it writes nothing and starts nothing.
 
+mod catalogue;
+mod condition;
+mod diagnostic;
+mod hook;
+mod manifest;
+mod resolve;
+mod target;
+pub mod template;
 mod units;
+mod value;
 
+pub use catalogue::{Catalogue, Element, load};
+pub use condition::Condition;
+pub use diagnostic::{Diagnostic, ManifestError, Severity, Spot};
+pub use hook::HookFile;
+pub use manifest::{
+    BootloaderSection, BootstrapSection, CheckBody, CheckSection, DistroSection, FilesSection, FilesystemSection, LayoutSection,
+    Located, Manifest, PackagesSection, PartitionSection, ServicesSection, SourceSection, SysprepSection, TemplateSection,
+};
+pub use resolve::{ElementSet, ResolveErrors};
+pub use target::TargetFacts;
+pub use template::{RenderError, Renderer, Template};
 pub use units::{Arch, Bytes, Family, Origin, Phase, Place};
+pub use value::{Given, Value, ValueError, Values, VarDecl, VarType};

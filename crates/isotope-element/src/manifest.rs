@@ -1,0 +1,278 @@
+//! A validated `element.toml`: every value has its type, every template is parsed, every section knows its line.
+
+use crate::{Condition, Family, Phase, Template, VarDecl};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// A value and the line of the manifest it stands on.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Located<T> {
+    /// The value.
+    pub value: T,
+    /// Its line, from 1.
+    pub line: u32,
+}
+
+/// A validated manifest.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Manifest {
+    /// The file.
+    pub file: PathBuf,
+    /// One line about the element.
+    pub summary: String,
+    /// Elements or provided names that must be there.
+    pub requires: Vec<Located<String>>,
+    /// Names it stands for, beside its own.
+    pub provides: Vec<Located<String>>,
+    /// Order only: comes after these, if they are there.
+    pub after: Vec<Located<String>>,
+    /// Elements or provided names that must not be there.
+    pub conflicts: Vec<Located<String>>,
+    /// Its variables.
+    pub vars: BTreeMap<String, VarDecl>,
+    /// Only operating systems.
+    pub distro: Option<DistroSection>,
+    /// Only operating systems.
+    pub bootstrap: Option<BootstrapSection>,
+    /// In the manifest's order.
+    pub packages: Vec<PackagesSection>,
+    /// In the manifest's order.
+    pub files: Vec<FilesSection>,
+    /// In the manifest's order.
+    pub templates: Vec<TemplateSection>,
+    /// In the manifest's order.
+    pub services: Vec<ServicesSection>,
+    /// Clean the tree before it becomes a disk.
+    pub sysprep: Option<SysprepSection>,
+    /// The disk.
+    pub layout: Option<LayoutSection>,
+    /// The boot loader.
+    pub bootloader: Option<BootloaderSection>,
+    /// Facts for publishers.
+    pub properties: BTreeMap<String, Template>,
+    /// Proofs, run in the booted guest.
+    pub checks: Vec<CheckSection>,
+}
+
+/// `[distro]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DistroSection {
+    /// `debian`, `fedora`, …
+    pub name: Template,
+    /// Decides the package manager.
+    pub family: Family,
+    /// `trixie`, `42`, …
+    pub release: Template,
+    /// Line.
+    pub line: u32,
+}
+
+/// `[bootstrap]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BootstrapSection {
+    /// Beside the family's minimal set.
+    pub packages: Vec<Template>,
+    /// Archives, in order.
+    pub sources: Vec<SourceSection>,
+    /// Line.
+    pub line: u32,
+}
+
+/// `[[bootstrap.sources]]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SourceSection {
+    /// URL, or `host:debian`, `host:debian-security`, `host:fedora`.
+    pub uri: Template,
+    /// Suite, or repository id.
+    pub suite: Template,
+    /// Debian's components.
+    pub components: Vec<Template>,
+    /// Key file on the host.
+    pub keyring: Option<Template>,
+    /// Whether signatures are checked.
+    pub verify: bool,
+    /// Condition.
+    pub when: Condition,
+    /// Line.
+    pub line: u32,
+}
+
+/// `[[packages]]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PackagesSection {
+    /// To install.
+    pub names: Vec<Template>,
+    /// A list variable with more to install.
+    pub names_from: Option<String>,
+    /// To remove.
+    pub remove: Vec<Template>,
+    /// When.
+    pub phase: Phase,
+    /// Also what packages merely recommend.
+    pub recommends: bool,
+    /// Condition.
+    pub when: Condition,
+    /// Line.
+    pub line: u32,
+}
+
+/// `[[files]]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FilesSection {
+    /// The file or directory, absolute, inside the element.
+    pub source: PathBuf,
+    /// Absolute path in the target.
+    pub dest: Template,
+    /// Permission bits of files.
+    pub mode: Option<u32>,
+    /// When.
+    pub phase: Phase,
+    /// Condition.
+    pub when: Condition,
+    /// Line.
+    pub line: u32,
+}
+
+/// `[[templates]]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TemplateSection {
+    /// The template file, absolute.
+    pub source: PathBuf,
+    /// Its content.
+    pub template: Template,
+    /// Absolute path in the target.
+    pub dest: Template,
+    /// Permission bits, 0644 by default.
+    pub mode: u32,
+    /// When.
+    pub phase: Phase,
+    /// Condition.
+    pub when: Condition,
+    /// Line.
+    pub line: u32,
+}
+
+/// `[[services]]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServicesSection {
+    /// Units to enable.
+    pub enable: Vec<Template>,
+    /// Units to disable.
+    pub disable: Vec<Template>,
+    /// Units to mask.
+    pub mask: Vec<Template>,
+    /// When.
+    pub phase: Phase,
+    /// Condition.
+    pub when: Condition,
+    /// Line.
+    pub line: u32,
+}
+
+/// `[sysprep]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SysprepSection {
+    /// More absolute paths in the target to remove.
+    pub remove: Vec<String>,
+    /// Line.
+    pub line: u32,
+}
+
+/// `[layout]`. Numbers and sizes are templates too: what they render to is parsed by the planner.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LayoutSection {
+    /// `gpt` (default) or `mbr`.
+    pub table: Option<Template>,
+    /// 512 (default) or 4096.
+    pub sector_size: Option<Template>,
+    /// `auto` (default) or a size.
+    pub size: Option<Template>,
+    /// In disk order.
+    pub partitions: Vec<PartitionSection>,
+    /// Line.
+    pub line: u32,
+}
+
+/// `[[layout.partitions]]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PartitionSection {
+    /// Name.
+    pub name: String,
+    /// `bios-boot`, `esp`, `swap`, `root`, `boot`, `linux`.
+    pub kind: Template,
+    /// `rest`, `auto`, a size, a percentage.
+    pub size: Template,
+    /// What is in it.
+    pub filesystem: Option<FilesystemSection>,
+    /// Condition.
+    pub when: Condition,
+    /// Line.
+    pub line: u32,
+}
+
+/// `filesystem` of a partition.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FilesystemSection {
+    /// `ext4`, `xfs`, `btrfs`, `fat`, `swap`.
+    pub kind: Template,
+    /// Label.
+    pub label: Option<Template>,
+    /// Absolute path in the target.
+    pub mount: Option<Template>,
+    /// Mount options.
+    pub options: Option<Template>,
+    /// fsck pass: 0, 1, 2.
+    pub passno: Option<u8>,
+    /// More arguments for mkfs.
+    pub mkfs_options: Vec<Template>,
+    /// Line.
+    pub line: u32,
+}
+
+/// `[bootloader]`. Several elements may have one: the planner joins lists and refuses differing scalars.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BootloaderSection {
+    /// Boots by BIOS: a bool.
+    pub bios: Option<Template>,
+    /// Boots by UEFI: a bool.
+    pub uefi: Option<Template>,
+    /// `auto`, `required`, `off`.
+    pub secure_boot: Option<Template>,
+    /// Seconds: a number.
+    pub timeout: Option<Template>,
+    /// Kernel arguments.
+    pub kernel_args: Vec<Template>,
+    /// Consoles, the last one is /dev/console.
+    pub consoles: Vec<Template>,
+    /// Line.
+    pub line: u32,
+}
+
+/// `[[checks]]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CheckSection {
+    /// What it proves.
+    pub name: String,
+    /// How.
+    pub body: CheckBody,
+    /// Seconds, 60 by default.
+    pub timeout: u32,
+    /// Condition.
+    pub when: Condition,
+    /// Line.
+    pub line: u32,
+}
+
+/// What a check runs.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CheckBody {
+    /// `run`: shell text.
+    Text(Template),
+    /// `script`: a file of the element, as it is.
+    Script {
+        /// The file, absolute.
+        path: PathBuf,
+        /// Its content.
+        content: String,
+    },
+}
