@@ -1,0 +1,157 @@
+//! `isotope build`: settle the recipe, make the plan, check the host, run it, say what came out.
+
+use crate::context::Context;
+use crate::exit::{Class, Failure};
+use crate::render::{self, LogFormat};
+use crate::subject::{self, Subject};
+use isotope_build::{BuildError, BuildOptions, FailureClass, OnError, Report, WorkPlace};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Arguments of `build`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    subject: subject::Args,
+    /// Directory that gets the outputs
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    output_dir: PathBuf,
+    /// What to do with the state of a build that fails
+    #[arg(long, value_enum, default_value = "clean")]
+    on_error: OnErrorArg,
+    /// Where `--on-error=keep` leaves the tree [default: OUTPUT_DIR/NAME.failed]
+    #[arg(long, value_name = "DIR")]
+    keep_dir: Option<PathBuf>,
+    /// Where the tree is made: in memory where enough is free, or on disk below the cache directory
+    #[arg(long, value_enum, default_value = "auto")]
+    work: WorkArg,
+    /// Threads for compression and copying [default: all processors]
+    #[arg(short, long, value_name = "N")]
+    jobs: Option<usize>,
+    /// How events are shown
+    #[arg(long, value_enum, default_value = "auto")]
+    log_format: LogFormat,
+}
+
+/// What to do with the state of a build that fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum OnErrorArg {
+    /// Throw it away
+    Clean,
+    /// Keep the tree in a directory
+    Keep,
+    /// Open a shell in the sandbox of the step that failed
+    Shell,
+}
+
+/// Where the tree is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum WorkArg {
+    /// In memory where enough of it is free
+    Auto,
+    /// In memory
+    Memory,
+    /// On disk
+    Disk,
+}
+
+/// Builds.
+pub fn run(args: &Args, ctx: &Context) -> anyhow::Result<ExitCode> {
+    let Subject { plan, facts } = subject::settle(&args.subject, ctx)?;
+    for warning in &plan.warnings {
+        ctx.out.warning(warning);
+    }
+    subject::preflight(&plan, &facts, &args.output_dir, ctx)?;
+    let output_dir = std::path::absolute(&args.output_dir)?;
+    let options = BuildOptions {
+        on_error: match args.on_error {
+            OnErrorArg::Clean => OnError::Clean,
+            OnErrorArg::Shell => OnError::Shell,
+            OnErrorArg::Keep => {
+                OnError::Keep(args.keep_dir.clone().unwrap_or_else(|| output_dir.join(format!("{}.failed", plan.name))))
+            }
+        },
+        work: match args.work {
+            WorkArg::Auto => WorkPlace::Auto,
+            WorkArg::Memory => WorkPlace::Memory,
+            WorkArg::Disk => WorkPlace::Disk,
+        },
+        jobs: args.jobs,
+        proxy: proxy(&ctx.env),
+        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+        ..BuildOptions::new(output_dir, ctx.cache_dir.clone())
+    };
+    let mut renderer = render::renderer(args.log_format, ctx);
+    let report = isotope_build::run(&plan, &options, &mut |event| renderer.show(&event)).map_err(explain)?;
+    if args.log_format != LogFormat::Json {
+        ctx.out.data(&report, || describe(&report))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Proxy settings, the only part of the caller's environment that a build sees.
+fn proxy(env: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    ["http_proxy", "https_proxy", "no_proxy"]
+        .iter()
+        .filter_map(|name| {
+            let value = env.get(*name).or_else(|| env.get(&name.to_uppercase()))?;
+            Some(((*name).to_owned(), value.clone()))
+        })
+        .collect()
+}
+
+fn describe(report: &Report) -> String {
+    let mut text = String::new();
+    for output in &report.outputs {
+        let digest = output.digests.iter().next().map(|(kind, hex)| format!("  {kind:?} {hex}").to_lowercase());
+        writeln!(text, "{}  {}{}", output.path.display(), isotope_plan::Bytes(output.size), digest.unwrap_or_default())
+            .unwrap_or_default();
+    }
+    text
+}
+
+/// A build's error with its class and what to do about it.
+fn explain(error: BuildError) -> anyhow::Error {
+    let failure = match error {
+        BuildError::Failed(failure) => {
+            let class = match failure.class {
+                FailureClass::Configuration => Class::Build,
+                FailureClass::Environment => Class::Environment,
+                FailureClass::Remote => Class::Remote,
+                _ => Class::Internal,
+            };
+            let mut message = String::new();
+            if let (Some(step), Some(title)) = (&failure.step, &failure.title) {
+                let origin = failure.origin.as_ref().map(|origin| format!(" of element {}", origin.element)).unwrap_or_default();
+                write!(message, "step {step} ({title}){origin} failed\n  ").unwrap_or_default();
+            }
+            message.push_str(&failure.message);
+            if !failure.tail.is_empty() {
+                message.push_str("\n  its last output:");
+                for line in &failure.tail {
+                    write!(message, "\n    {line}").unwrap_or_default();
+                }
+            }
+            let mut hints = failure.hints.clone();
+            if let Some(log) = &failure.log {
+                hints.push(format!("the full log is {}", log.display()));
+            }
+            Failure { class, message, hints }
+        }
+        BuildError::Preflight(problems) => Failure {
+            class: Class::Environment,
+            message: problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
+            hints: problems.into_iter().filter_map(|problem| problem.hint).collect(),
+        },
+        BuildError::Interrupted { signal } | BuildError::Killed { signal } => {
+            Failure::new(Class::Interrupted(u8::try_from(signal).unwrap_or(9)), error.to_string())
+        }
+        BuildError::Io { .. } | BuildError::Namespace(_) => {
+            return anyhow::Error::new(error).context(Failure::new(Class::Environment, "the build could not start"));
+        }
+        other => return other.into(),
+    };
+    failure.into()
+}
