@@ -5,6 +5,9 @@
 //! host kernel (not vfat); it needs neither udev, partition nodes nor device-mapper.
 
 mod assemble;
+pub mod fstab;
+mod mkfs;
+pub mod populate;
 pub mod table;
 mod window;
 
