@@ -2,12 +2,24 @@
 //!
 //! It decides nothing that the plan has not decided. It must not know terminals, recipes or command lines.
 
+mod build;
+mod cache;
+mod engine;
+mod error;
 mod event;
+mod failed_state;
+mod log;
+mod manifest;
+mod mask;
+mod memory;
 mod options;
 pub mod package;
+mod preflight;
 mod report;
 mod run;
 pub mod sandbox;
+mod step;
+mod work;
 
 pub use event::{Event, Events, Failure, FailureClass};
 pub use options::{BuildOptions, OnError, WorkPlace};

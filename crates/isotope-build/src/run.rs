@@ -1,12 +1,69 @@
-//! The caller's side of a build.
+//! The caller's side of a build: checks, log, the process that does the work, and what becomes of it.
 
-use crate::{BuildError, BuildOptions, Event, Report};
+use crate::cache::Cache;
+use crate::engine::{self, Message, Orders};
+use crate::event::Event;
+use crate::log::TraceLog;
+use crate::options::BuildOptions;
+use crate::report::{BuildError, Report};
+use crate::{preflight, work};
 use isotope_plan::Plan;
+use isotope_sys::command::take_terminal;
+use isotope_sys::namespace::{self, Outcome};
+
+/// The host name that programs of a build see; packages that note it down note a neutral one.
+const HOSTNAME: &str = "localhost";
 
 /// Builds. The calling process must have one thread; SIGINT, SIGTERM and SIGHUP are handled meanwhile.
 ///
 /// # Errors
 /// See [`BuildError`]. Whatever the error, nothing stays mounted, attached, running or half written.
-pub fn run(_plan: &Plan, _options: &BuildOptions, _on_event: &mut dyn FnMut(Event)) -> Result<Report, BuildError> {
-    todo!()
+pub fn run(plan: &Plan, options: &BuildOptions, on_event: &mut dyn FnMut(Event)) -> Result<Report, BuildError> {
+    let problems = preflight::check(plan, options);
+    if !problems.is_empty() {
+        return Err(BuildError::Preflight(problems));
+    }
+    let out_dir = &options.out_dir;
+    std::fs::create_dir_all(out_dir).map_err(|source| BuildError::Io { what: "make", path: out_dir.clone(), source })?;
+    let cache = Cache::open(&options.cache_dir)?;
+    let mut log = TraceLog::create(&cache.logs(), &plan.name)?;
+    // Removed when this function returns: by then the namespace has gone, and with it every mount below.
+    let work = if work::in_memory(options.work) { None } else { Some(cache.work(&plan.name)?) };
+    let log_path = log.path().to_owned();
+    let mut tell = |event: Event| {
+        log.event(&event);
+        on_event(event);
+    };
+    tell(Event::BuildStarted { name: plan.name.clone(), steps: plan.steps.len(), log: log_path.clone() });
+    let orders =
+        Orders { plan, options, cache: &cache, work: work.as_ref().map(|work| work.path()), log: &log_path };
+    let (mut report, mut failure) = (None, None);
+    let outcome = namespace::run(HOSTNAME, |channel| engine::main(orders, channel), &mut |line| {
+        match serde_json::from_str::<Message>(line) {
+            Ok(Message::Report(done)) => report = Some(*done),
+            Ok(Message::Event(event)) => {
+                match &event {
+                    Event::Failed(failed) => failure = Some(Box::new(failed.clone())),
+                    Event::ShellEnded => take_terminal(),
+                    _ => {}
+                }
+                tell(event);
+            }
+            // What the runtime itself prints, or the reason why the namespaces could not be made.
+            Err(_) => tell(Event::Output { line: line.to_owned() }),
+        }
+    });
+    let ended = match outcome? {
+        Outcome::Interrupted(signal) => Err(BuildError::Interrupted { signal }),
+        Outcome::Killed(signal) => Err(BuildError::Killed { signal }),
+        Outcome::Exited(_) => match (report, failure) {
+            (_, Some(failure)) => Err(BuildError::Failed(failure)),
+            (Some(report), None) => Ok(report),
+            (None, None) => Err(BuildError::Killed { signal: 0 }),
+        },
+    };
+    if let Err(error) = &ended {
+        log.text(&error.to_string());
+    }
+    ended
 }

@@ -159,6 +159,19 @@ impl TargetDir {
         })
     }
 
+    /// Empties a regular file, which keeps its owner and mode. A file that is not there stays so.
+    ///
+    /// # Errors
+    /// It is not a regular file.
+    pub fn truncate(&self, path: impl AsRef<TargetPath>) -> Result<(), TargetError> {
+        let path = path.as_ref();
+        match self.regular("empty", path, OFlags::WRONLY, 0) {
+            Ok(file) => file.set_len(0).map_err(|source| self.io_error("empty", path, source)),
+            Err(error) if is(&error, &[Errno::NOENT, Errno::NOTDIR]) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Makes a directory and those above it, each with `mode`; what is there already stays as it is.
     ///
     /// # Errors

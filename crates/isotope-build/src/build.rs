@@ -1,0 +1,148 @@
+//! The state of a running build: what steps share.
+
+use crate::cache::Cache;
+use crate::error::StepError;
+use crate::event::Events;
+use crate::options::BuildOptions;
+use crate::package::{self, InstalledPackage, PackageCtx, PackageManager};
+use crate::report::OutputFile;
+use crate::sandbox::{Purpose, TargetRoot};
+use crate::work::Work;
+use isotope_disk::MountedDisk;
+use isotope_plan::geometry::Geometry;
+use isotope_plan::{Packages, Plan, Source, Step, StepAction};
+use std::collections::BTreeMap;
+
+/// How far the disk is.
+#[derive(Debug)]
+pub(crate) enum Stage {
+    /// There is a tree only.
+    Tree,
+    /// The disk is mounted, and is what steps work on.
+    Mounted(Box<MountedDisk>),
+    /// The disk is closed.
+    Closed(Geometry),
+}
+
+/// What a build has made so far.
+#[derive(Debug, Default)]
+pub(crate) struct Products {
+    /// What is installed; known once the tree is sealed.
+    pub packages: Vec<InstalledPackage>,
+    /// Files.
+    pub outputs: Vec<OutputFile>,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+}
+
+/// How the step that is running uses the sandbox: where a shell is opened if it fails.
+#[derive(Debug, Default)]
+pub(crate) struct Scene {
+    /// Its sandbox, if it runs in the target.
+    pub purpose: Option<Purpose>,
+    /// Its environment.
+    pub env: BTreeMap<String, String>,
+}
+
+/// A running build.
+pub(crate) struct Build<'a> {
+    pub plan: &'a Plan,
+    pub options: &'a BuildOptions,
+    pub cache: &'a Cache,
+    pub events: Events,
+    pub work: Work,
+    /// The tree that steps work on: the plain one, then that of the mounted disk.
+    pub target: TargetRoot,
+    pub stage: Stage,
+    /// Whether the tree has been cleaned, listed and its times clamped.
+    pub sealed: bool,
+    pub products: Products,
+    pub scene: Scene,
+}
+
+impl Build<'_> {
+    /// Index of a step in the plan.
+    pub(crate) fn position(&self, step: &Step) -> usize {
+        self.plan.steps.iter().position(|other| other.id == step.id).unwrap_or(self.plan.steps.len())
+    }
+
+    /// Whether an initramfs is made by a step after this one.
+    pub(crate) fn initramfs_to_come(&self, step: &Step) -> bool {
+        let after = self.plan.steps.iter().skip(self.position(step) + 1);
+        after.into_iter().any(|step| step.action == StepAction::Initramfs)
+    }
+
+    /// The target's package manager, with what it works with.
+    pub(crate) fn with_packages<T>(
+        &self,
+        step: &Step,
+        run: impl FnOnce(&dyn PackageManager, &PackageCtx<'_>) -> Result<T, package::PackageError>,
+    ) -> Result<T, StepError> {
+        let family = self.plan.target.family;
+        let manager = package::manager(family)?;
+        let cache_dir = self.cache.packages(&format!("{family:?}").to_lowercase()).map_err(|error| {
+            StepError::Output { path: "the package cache".into(), source: Box::new(error) }
+        })?;
+        let scratch = self.work.host_directory().join("packages");
+        std::fs::create_dir_all(&scratch).map_err(StepError::io("make", &scratch))?;
+        let upcoming: Vec<&Packages> = self
+            .plan
+            .steps
+            .iter()
+            .skip(self.position(step) + 1)
+            .filter_map(|step| if let StepAction::Packages(packages) = &step.action { Some(packages) } else { None })
+            .collect();
+        let ctx = PackageCtx {
+            target: &self.target,
+            spec: &self.plan.target,
+            sources: self.sources(),
+            cache_dir: &cache_dir,
+            scratch: &scratch,
+            events: &self.events,
+            epoch: self.plan.source_date_epoch,
+            upcoming: &upcoming,
+            defer_initramfs: self.initramfs_to_come(step),
+            proxy: &self.options.proxy,
+        };
+        Ok(run(manager.as_ref(), &ctx)?)
+    }
+
+    /// Whether the plan installs packages at all.
+    pub(crate) fn has_packages(&self) -> bool {
+        let of_packages = |step: &Step| matches!(step.action, StepAction::Bootstrap(_) | StepAction::Packages(_));
+        self.plan.steps.iter().any(of_packages)
+    }
+
+    fn sources(&self) -> &[Source] {
+        let bootstrap = self.plan.steps.iter().find_map(|step| match &step.action {
+            StepAction::Bootstrap(bootstrap) => Some(bootstrap.sources.as_slice()),
+            _ => None,
+        });
+        bootstrap.unwrap_or_default()
+    }
+
+    /// Ends the tree phases, once: the package manager's dirt goes, what is installed is written down, and no file is
+    /// younger than the build's clock.
+    pub(crate) fn seal(&mut self, step: &Step) -> Result<(), StepError> {
+        if std::mem::replace(&mut self.sealed, true) {
+            return Ok(());
+        }
+        if self.has_packages() {
+            self.with_packages(step, |manager, ctx| manager.clean(ctx))?;
+            self.products.packages = self.with_packages(step, |manager, ctx| manager.installed(ctx.target.tree()))?;
+        }
+        self.clamp()
+    }
+
+    /// No file is younger than the build's clock.
+    pub(crate) fn clamp(&self) -> Result<(), StepError> {
+        let epoch = i64::try_from(self.plan.source_date_epoch).unwrap_or(i64::MAX);
+        Ok(self.target.tree().clamp_times(epoch)?)
+    }
+
+    /// Notes and tells something the user should know.
+    pub(crate) fn warn(&mut self, message: String) {
+        self.events.warning(message.clone());
+        self.products.warnings.push(message);
+    }
+}

@@ -1,0 +1,119 @@
+//! Why a step failed, and how that is told.
+
+use crate::event::{Failure, FailureClass};
+use crate::package::PackageError;
+use crate::sandbox::SandboxError;
+use isotope_boot::BootError;
+use isotope_disk::DiskError;
+use isotope_plan::Step;
+use isotope_sys::command::CommandError;
+use isotope_sys::target::TargetError;
+use std::error::Error;
+use std::path::{Path, PathBuf};
+
+/// Why a step failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum StepError {
+    /// A hook did not end with status 0.
+    #[error("hook {name} of element {element} failed")]
+    Hook { name: String, element: String, source: CommandError },
+    /// A program failed.
+    #[error("cannot {what}")]
+    Command { what: String, source: CommandError },
+    /// The package manager failed.
+    #[error(transparent)]
+    Package(#[from] PackageError),
+    /// The sandbox failed.
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    /// The tree refused.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// The disk failed.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// The boot loader failed.
+    #[error(transparent)]
+    Boot(#[from] BootError),
+    /// An output failed.
+    #[error("cannot write {}", path.display())]
+    Output { path: PathBuf, source: Box<dyn Error + Send + Sync> },
+    /// A file of the build's own failed.
+    #[error("cannot {what} {}", path.display())]
+    Io { what: &'static str, path: PathBuf, source: std::io::Error },
+    /// The target lacks something.
+    #[error("{message}")]
+    Lacks { message: String, hint: String },
+    /// The plan asks for what cannot be at this point: a fault of the planner.
+    #[error("the plan is inconsistent: {0}")]
+    Plan(&'static str),
+}
+
+impl StepError {
+    /// For `map_err` on file operations.
+    pub(crate) fn io(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| Self::Io { what, path: path.to_owned(), source }
+    }
+
+    fn class(&self) -> FailureClass {
+        match self {
+            Self::Plan(_) => FailureClass::Internal,
+            Self::Package(PackageError::Remote(_)) => FailureClass::Remote,
+            Self::Hook { .. } | Self::Lacks { .. } | Self::Boot(_) => FailureClass::Configuration,
+            Self::Package(PackageError::NotFound(_) | PackageError::Unsupported(_) | PackageError::Command { .. }) => {
+                FailureClass::Configuration
+            }
+            Self::Sandbox(SandboxError::NotADirectory { .. }) | Self::Command { .. } => FailureClass::Configuration,
+            Self::Disk(DiskError::Geometry(_)) => FailureClass::Configuration,
+            _ => FailureClass::Environment,
+        }
+    }
+
+    /// What a person is told.
+    pub(crate) fn explain(&self, step: &Step, log: &Path) -> Failure {
+        let mut message = String::new();
+        let mut tail = Vec::new();
+        let mut full = false;
+        let mut next: Option<&dyn Error> = Some(self);
+        while let Some(error) = next {
+            let mut text = error.to_string();
+            if let Some(CommandError::Failed { tail: last, .. }) = error.downcast_ref::<CommandError>() {
+                tail = last.lines().map(str::to_owned).collect();
+                // The tail is shown by itself.
+                text.truncate(text.find('\n').unwrap_or(text.len()));
+            }
+            if let Some(error) = error.downcast_ref::<std::io::Error>() {
+                full |= error.kind() == std::io::ErrorKind::StorageFull;
+            }
+            if message.is_empty() {
+                message = text;
+            } else if !message.ends_with(&text) {
+                message = format!("{message}: {text}");
+            }
+            next = error.source();
+        }
+        full |= tail.iter().any(|line| line.contains("No space left on device"));
+        let mut hints = Vec::new();
+        if full {
+            hints.push("the place where the build works is full: free some, or build with --work=disk and a roomy cache directory".to_owned());
+        }
+        match self {
+            Self::Hook { .. } | Self::Package(PackageError::Command { .. }) | Self::Command { .. } => {
+                hints.push("--on-error=shell opens a shell in the sandbox where it failed".to_owned());
+            }
+            Self::Lacks { hint, .. } => hints.push(hint.clone()),
+            _ => {}
+        }
+        Failure {
+            step: Some(step.id.clone()),
+            title: Some(step.title.clone()),
+            origin: Some(step.origin.clone()),
+            message,
+            tail,
+            hints,
+            class: if full { FailureClass::Environment } else { self.class() },
+            log: Some(log.to_owned()),
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! What is done with the state of a build that failed, before it is thrown away.
+
+use crate::build::Build;
+use crate::error::StepError;
+use crate::event::{Event, Failure};
+use isotope_sys::command::Tool;
+use std::path::Path;
+
+/// Copies the tree to `dir`.
+pub(crate) fn keep(build: &Build<'_>, dir: &Path) -> Result<(), StepError> {
+    std::fs::create_dir_all(dir).map_err(StepError::io("make", dir))?;
+    let tree = build.target.tree().host_path();
+    build.events.output(&format!("keeping {} in {}", tree.display(), dir.display()));
+    Tool::new("cp")
+        .args(["--archive", "--sparse=always", "--no-target-directory"])
+        .arg(tree)
+        .arg(dir)
+        .run()
+        .map(drop)
+        .map_err(|source| StepError::Command { what: "keep the tree".to_owned(), source })
+}
+
+/// Opens a shell where the step failed: in its sandbox if it ran in one, else on the host; with its environment.
+pub(crate) fn shell(build: &Build<'_>, failure: &Failure) -> Result<(), StepError> {
+    let tree = build.target.tree();
+    let inside = ["/bin/bash", "/bin/sh"].into_iter().find(|path| tree.exists(path));
+    let what = |place: &str| {
+        let step = failure.step.as_deref().unwrap_or("the build");
+        format!("{step} failed: {}\n{}\nThis is a shell {place}; `exit` ends the build.", failure.message, failure.tail.join("\n"))
+    };
+    let sandbox = match (&build.scene.purpose, inside) {
+        (Some(purpose), Some(program)) => Some((build.target.enter(purpose)?, program)),
+        _ => None,
+    };
+    let (tool, message) = match &sandbox {
+        Some((sandbox, program)) => (sandbox.tool(program)?, what("in the target, in the sandbox of the failed step")),
+        None => {
+            let tool = Tool::new("/bin/sh").env("TARGET_ROOT", tree.host_path()).current_dir(build.work.host_directory());
+            (tool, what(&format!("on the host; the tree is {}", tree.host_path().display())))
+        }
+    };
+    let tool = build.scene.env.iter().fold(tool, |tool, (name, value)| tool.env(name, value));
+    let tool = tool.env("TERM", "linux").env("PS1", "isotope:\\w# ").arg("-i").terminal();
+    build.events.send(Event::ShellStarted { message });
+    let ended = tool.run_interactive();
+    build.events.send(Event::ShellEnded);
+    ended.map_err(|source| StepError::Command { what: "open a shell".to_owned(), source })
+}

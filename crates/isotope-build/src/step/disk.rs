@@ -1,0 +1,51 @@
+//! From the tree to a mounted disk.
+
+use super::Run;
+use crate::build::{Build, Stage};
+use crate::error::StepError;
+use crate::event::Events;
+use crate::sandbox::TargetRoot;
+use isotope_disk::{DiskOptions, Progress};
+use isotope_plan::{Format, Step};
+
+/// The step.
+pub(super) struct Assemble;
+
+impl Run for Assemble {
+    fn run(&self, step: &Step, build: &mut Build<'_>) -> Result<(), StepError> {
+        let layout = build.plan.layout.as_ref().ok_or(StepError::Plan("a disk without a layout"))?;
+        build.seal(step)?;
+        let options = DiskOptions {
+            arch: build.plan.target.arch,
+            ..DiskOptions::new(build.plan.source_date_epoch, build.plan.seed)
+        };
+        let work = &build.work;
+        let disk = isotope_disk::assemble(
+            layout,
+            &work.tree(),
+            &work.raw(),
+            &work.mountpoint(),
+            &options,
+            &mut told(&build.events),
+        )?;
+        build.target = TargetRoot::new(disk.root(), &work.disk_scratch())?.with_env(&build.options.proxy);
+        build.stage = Stage::Mounted(Box::new(disk));
+        build.work.drop_tree()
+    }
+}
+
+/// Progress of the disk as events.
+pub(super) fn told(events: &Events) -> impl FnMut(Progress) + '_ {
+    |progress| match progress {
+        Progress::Stage(text) => events.output(&text),
+        Progress::Copy { done, total } => events.progress("copying the tree", done, Some(total)),
+    }
+}
+
+/// Whether a format is made of the disk (and not of the tree).
+pub(super) const fn of_disk(format: Format) -> bool {
+    match format {
+        Format::Raw | Format::Qcow2 | Format::Vmdk | Format::Vhd | Format::Vhdx | Format::Vdi => true,
+        Format::Tar | Format::Squashfs => false,
+    }
+}

@@ -1,0 +1,39 @@
+//! One module for each kind of step. Adding one: a file here, and a line in [`of`].
+
+mod bootloader;
+mod disk;
+mod export;
+mod files;
+mod hook;
+mod initramfs;
+mod packages;
+mod services;
+mod sysprep;
+mod write;
+
+use crate::build::Build;
+use crate::error::StepError;
+use isotope_plan::{Step, StepAction};
+
+/// What a kind of step does.
+pub(crate) trait Run {
+    /// Does it. Processes it leaves behind are killed afterwards.
+    fn run(&self, step: &Step, build: &mut Build<'_>) -> Result<(), StepError>;
+}
+
+/// The table: action → what does it.
+pub(crate) fn of(action: &StepAction) -> Box<dyn Run + '_> {
+    match action {
+        StepAction::Bootstrap(bootstrap) => Box::new(packages::Base(bootstrap)),
+        StepAction::Packages(packages) => Box::new(packages::Transaction(packages)),
+        StepAction::Files(files) => Box::new(files::Copy(files)),
+        StepAction::Write(write) => Box::new(write::Text(write)),
+        StepAction::Services(services) => Box::new(services::Units(services)),
+        StepAction::Hook(hook) => Box::new(hook::Script(hook)),
+        StepAction::Initramfs => Box::new(initramfs::Initramfs),
+        StepAction::Sysprep(sysprep) => Box::new(sysprep::Reset(sysprep)),
+        StepAction::Disk => Box::new(disk::Assemble),
+        StepAction::Bootloader => Box::new(bootloader::Install),
+        StepAction::Export { index } => Box::new(export::Export(*index)),
+    }
+}
