@@ -1,0 +1,65 @@
+//! Output files from a finished disk ([`disk()`]) or from a tree ([`tree()`]): one reader feeds all formats at once, and every
+//! file gets its name only when it is complete.
+//!
+//! A new format is one file here and one line in [`disk()`] or [`tree()`].
+
+mod archive;
+mod compress;
+mod disk;
+mod error;
+mod qcow2;
+mod qemu_img;
+mod raw;
+mod squashfs;
+mod tree;
+
+pub use disk::disk;
+pub use error::ExportError;
+pub use tree::tree;
+
+use crate::digest::Digest;
+use isotope_plan::Format;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// How outputs are made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExportOptions {
+    /// Threads that compress; 0 is one a processor.
+    pub threads: usize,
+    /// No time stamp in an archive is later than this (SOURCE_DATE_EPOCH).
+    pub epoch: u64,
+    /// A raw output may be the work file itself (a hard link) where both are on one filesystem. The caller must not write to
+    /// the work file afterwards.
+    pub take_raw: bool,
+}
+
+impl Default for ExportOptions {
+    fn default() -> Self {
+        Self { threads: 0, epoch: u64::MAX, take_raw: false }
+    }
+}
+
+/// How far an export is. May come from any thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExportProgress {
+    /// Bytes of input read.
+    pub done: u64,
+    /// Bytes of input in all, without holes.
+    pub total: u64,
+}
+
+/// A finished output.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exported {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its format.
+    pub format: Format,
+    /// Its size in bytes (apparent).
+    pub size: u64,
+    /// Bytes it takes on disk.
+    pub allocated: u64,
+    /// Its digests; each is also in a file beside it.
+    pub digests: Vec<Digest>,
+}

@@ -1,0 +1,6 @@
+//! FAT filesystems made in one go, without mounting: the same files, ids and clock give the same bytes.
+
+mod build;
+mod pages;
+
+pub use build::{Content, FatError, FatOptions, FatSummary, build, kind_for, read_tree};

@@ -1,0 +1,13 @@
+//! QEMU's copy-on-write format, version 3: a writer for compressed images and a reader for any image without a backing file.
+//!
+//! Specification: `docs/interop/qcow2.rst` of QEMU.
+
+mod codec;
+mod format;
+mod reader;
+mod refcount;
+mod writer;
+
+pub use format::Qcow2Error;
+pub use reader::Reader;
+
