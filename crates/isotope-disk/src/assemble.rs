@@ -1,9 +1,17 @@
-//! The whole way from a layout and a tree to a mounted disk, and from there to a finished image.
+//! From a layout and a tree to a mounted disk: measure, place, partition, make filesystems, mount, copy, fstab.
 
-use isotope_plan::geometry::{Geometry, GeometryError};
-use isotope_plan::layout::Layout;
+use crate::mkfs::{self, Spec};
+use crate::mount::{Mounts, What};
+use crate::mounted::{Fat, MountedDisk};
+use crate::populate::{self, MountPoint};
+use crate::{DiskError, fstab, table};
 use isotope_plan::Arch;
-use std::fs::File;
+use isotope_plan::geometry::{ContentSizes, Geometry, Placed, overhead, place};
+use isotope_plan::layout::{Filesystem, FilesystemKind, Layout, Mount, Partition};
+use isotope_sys::loop_device::{LoopDevice, Part};
+use isotope_sys::target::TargetDir;
+use std::collections::BTreeSet;
+use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
@@ -12,7 +20,7 @@ use uuid::Uuid;
 pub struct DiskOptions {
     /// The one clock (SOURCE_DATE_EPOCH): filesystem creation times, FAT times.
     pub epoch: u64,
-    /// Source of ids that the layout does not carry (hash seeds, volume serials).
+    /// Source of ids that the layout does not carry.
     pub seed: Uuid,
     /// Decides the type GUID of the root partition.
     pub arch: Arch,
@@ -42,50 +50,8 @@ pub enum Progress {
     },
 }
 
-/// Why a disk could not be made.
-#[derive(Debug, thiserror::Error)]
-pub enum DiskError {
-    /// The layout does not fit.
-    #[error(transparent)]
-    Geometry(#[from] GeometryError),
-}
-
-/// A disk whose filesystems are mounted and populated. Dropping it unmounts and detaches without finishing.
-#[must_use = "dropping it unmounts the disk"]
-#[derive(Debug)]
-pub struct MountedDisk {
-    raw: File,
-    mountpoint: PathBuf,
-    geometry: Geometry,
-}
-
-impl MountedDisk {
-    /// Where the target's `/` is mounted.
-    #[must_use]
-    pub fn root(&self) -> &Path {
-        &self.mountpoint
-    }
-    /// The raw image, open for reading and writing (boot code goes here).
-    #[must_use]
-    pub fn disk(&self) -> &File {
-        &self.raw
-    }
-    /// Where its partitions lie.
-    #[must_use]
-    pub fn geometry(&self) -> &Geometry {
-        &self.geometry
-    }
-    /// Writes the staged FAT filesystems, unmounts, detaches.
-    ///
-    /// # Errors
-    /// A FAT filesystem is too small for what was put there; something keeps a mount busy.
-    pub fn finish(self, progress: &mut dyn FnMut(Progress)) -> Result<Geometry, DiskError> {
-        progress(Progress::Stage("unmounting".to_owned()));
-        Ok(self.geometry)
-    }
-}
-
-/// Makes the disk in `raw` (created, or emptied if it exists), mounts it at `mountpoint` and copies `tree` onto it.
+/// Makes the disk in `raw` (created, or emptied if it exists), mounts it at `mountpoint`, an empty directory, and copies `tree`
+/// onto it. The caller lives in a private mount namespace.
 ///
 /// # Errors
 /// The layout does not fit, a host tool is missing or fails, a file cannot be copied; nothing stays mounted or attached.
@@ -98,6 +64,126 @@ pub fn assemble(
     options: &DiskOptions,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<MountedDisk, DiskError> {
-    let _ = (layout, tree, raw, mountpoint, options, progress);
-    Err(isotope_plan::geometry::place(layout, &Default::default()).map_or_else(Into::into, |_| GeometryError::TooManyPercent { hundredths: 0 }.into()))
+    let points = mount_points(layout)?;
+    progress(Progress::Stage("measuring the tree".to_owned()));
+    let scan = populate::scan(tree, &points)?;
+    let geometry = place(layout, &scan.sizes)?;
+
+    progress(Progress::Stage(format!("partitioning a disk of {}", geometry.total_bytes())));
+    let disk = create(raw, &geometry)?;
+    table::write(layout, &geometry, options.arch, &disk)?;
+
+    let loops = make_filesystems(layout, &geometry, &scan.sizes, &disk, options, progress)?;
+    let mounts = mount_all(layout, &geometry, &loops, tree, mountpoint, options)?;
+
+    progress(Progress::Stage("copying the tree".to_owned()));
+    let total = scan.data;
+    populate::populate(tree, mountpoint, &points, &mut |done| progress(Progress::Copy { done, total }))?;
+
+    let target = TargetDir::open(mountpoint).map_err(DiskError::Fstab)?;
+    fstab::write(&target, layout, options.epoch).map_err(DiskError::Fstab)?;
+    let fats = mounted(layout, &geometry).filter(|(_, filesystem, _)| filesystem.kind == FilesystemKind::Fat);
+    let fats = fats.map(|(partition, filesystem, placed)| Fat::new(partition, filesystem, placed)).collect();
+    Ok(MountedDisk::new(mounts, loops.into_iter().map(|(_, device)| device).collect(), disk, mountpoint, geometry, fats, options.clone()))
+}
+
+/// Partitions with a filesystem, and where they lie.
+fn mounted<'a>(layout: &'a Layout, geometry: &'a Geometry) -> impl Iterator<Item = (&'a Partition, &'a Filesystem, &'a Placed)> {
+    let placed = layout.partitions.iter().zip(&geometry.partitions);
+    placed.filter_map(|(partition, placed)| Some((partition, partition.filesystem.as_ref()?, placed)))
+}
+
+/// The mount points of a layout, checked: one root, and no place twice.
+fn mount_points(layout: &Layout) -> Result<Vec<MountPoint>, DiskError> {
+    let filesystems = layout.partitions.iter().filter_map(|partition| partition.filesystem.as_ref());
+    let mounts = filesystems.filter(|f| f.kind != FilesystemKind::Swap).filter_map(|f| Some((f, f.mount.as_ref()?)));
+    let points: Vec<_> = mounts
+        .map(|(filesystem, mount)| MountPoint { path: mount.path.clone(), fat: filesystem.kind == FilesystemKind::Fat })
+        .collect();
+    let mut seen = BTreeSet::new();
+    for point in &points {
+        let parts: Vec<_> = point.path.split('/').collect();
+        let sound = point.path == "/" || (parts.first() == Some(&"") && parts.iter().skip(1).all(|part| !["", ".", ".."].contains(part)));
+        if !sound {
+            return Err(DiskError::Mounts(format!("the mount point `{}` is not a plain absolute path", point.path)));
+        }
+        if !seen.insert(&point.path) {
+            return Err(DiskError::Mounts(format!("two filesystems are mounted on `{}`", point.path)));
+        }
+    }
+    match points.iter().find(|point| point.path == "/") {
+        None => Err(DiskError::Mounts("no filesystem of the layout is mounted on `/`".to_owned())),
+        Some(root) if root.fat => Err(DiskError::Mounts("the root filesystem cannot be FAT".to_owned())),
+        Some(_) => Ok(points),
+    }
+}
+
+/// The raw file: as long as the disk, and nothing in it.
+fn create(raw: &Path, geometry: &Geometry) -> Result<File, DiskError> {
+    let create = || {
+        let disk = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(raw)?;
+        disk.set_len(geometry.total_bytes().0)?;
+        Ok(disk)
+    };
+    create().map_err(|source| DiskError::Raw { path: raw.to_owned(), source })
+}
+
+type Loops = Vec<(u32, LoopDevice)>;
+
+/// Attaches and formats each partition but the FAT ones, which are written at the end.
+#[expect(clippy::too_many_arguments, reason = "the pieces of `assemble`")]
+fn make_filesystems(
+    layout: &Layout,
+    geometry: &Geometry,
+    sizes: &ContentSizes,
+    disk: &File,
+    options: &DiskOptions,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Loops, DiskError> {
+    let mut loops = Vec::new();
+    for (partition, filesystem, placed) in mounted(layout, geometry) {
+        let Some(format) = mkfs::format(filesystem.kind) else { continue };
+        let kind = overhead::name(filesystem.kind);
+        progress(Progress::Stage(format!("making {kind} on `{}`", partition.name)));
+        let length = geometry.length(placed);
+        let part = Part { offset: geometry.offset(placed), length, block_size: geometry.sector_size.into(), read_only: false };
+        let device = LoopDevice::attach(disk, part).map_err(|source| DiskError::Loop { partition: partition.name.clone(), source })?;
+        let content = sizes.of(filesystem);
+        let spec = Spec { filesystem, length, sector_size: geometry.sector_size.bytes(), content, epoch: options.epoch };
+        mkfs::make(format, &spec, device.path()).map_err(|source| DiskError::Mkfs { kind, partition: partition.name.clone(), source })?;
+        loops.push((partition.number, device));
+    }
+    Ok(loops)
+}
+
+/// Mounts everything, parents first.
+#[expect(clippy::too_many_arguments, reason = "the pieces of `assemble`")]
+fn mount_all(
+    layout: &Layout,
+    geometry: &Geometry,
+    loops: &Loops,
+    tree: &Path,
+    mountpoint: &Path,
+    options: &DiskOptions,
+) -> Result<Mounts, DiskError> {
+    let tree = TargetDir::open(tree).map_err(DiskError::Tree)?;
+    let mut wanted: Vec<(&Mount, What)> = Vec::new();
+    for (partition, filesystem, placed) in mounted(layout, geometry) {
+        let Some(mount) = &filesystem.mount else { continue };
+        let device = || loops.iter().find(|(number, _)| *number == partition.number).map(|(_, device)| PathBuf::from(device.path()));
+        match mkfs::format(filesystem.kind) {
+            None => wanted.push((mount, What::Staged { limit: geometry.length(placed) })),
+            Some(format) => {
+                if let Some(((kind, data), device)) = format.mount().zip(device()) {
+                    wanted.push((mount, What::Device { device, kind, options: data }));
+                }
+            }
+        }
+    }
+    wanted.sort_by(|(one, _), (other, _)| one.path.cmp(&other.path));
+    let mut mounts = Mounts::below(mountpoint);
+    for (mount, what) in wanted {
+        mounts.mount(&what, &mount.path, &tree, options.epoch)?;
+    }
+    Ok(mounts)
 }

@@ -1,0 +1,100 @@
+//! Why a disk could not be made: each kind says which stage, its source says what.
+
+use crate::mount::MountError;
+use crate::populate::PopulateError;
+use crate::table::TableError;
+use isotope_image::fat::FatError;
+use isotope_plan::geometry::GeometryError;
+use isotope_sys::command::CommandError;
+use isotope_sys::loop_device::LoopError;
+use isotope_sys::target::TargetError;
+use std::path::PathBuf;
+
+/// Why a disk could not be made or finished.
+#[derive(Debug, thiserror::Error)]
+pub enum DiskError {
+    /// The layout does not fit.
+    #[error(transparent)]
+    Geometry(#[from] GeometryError),
+    /// The raw file cannot be made.
+    #[error("cannot make the disk image {}", path.display())]
+    Raw {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// The partition table cannot be written.
+    #[error("cannot partition the disk")]
+    Table(#[from] TableError),
+    /// A loop device cannot be had.
+    #[error("cannot get at partition `{partition}`")]
+    Loop {
+        /// The partition.
+        partition: String,
+        /// The cause.
+        source: LoopError,
+    },
+    /// mkfs failed.
+    #[error("cannot make the {kind} filesystem of partition `{partition}`")]
+    Mkfs {
+        /// The filesystem type.
+        kind: &'static str,
+        /// The partition.
+        partition: String,
+        /// The cause.
+        source: CommandError,
+    },
+    /// A FAT filesystem cannot be written.
+    #[error("cannot write the FAT filesystem of partition `{partition}`")]
+    Fat {
+        /// The partition.
+        partition: String,
+        /// The cause.
+        source: FatError,
+    },
+    /// Mounting or unmounting failed.
+    #[error(transparent)]
+    Mount(#[from] MountError),
+    /// No root, or two filesystems in one place.
+    #[error("{0}")]
+    Mounts(String),
+    /// The tree cannot be copied.
+    #[error("cannot copy the tree onto the disk{}", room(source))]
+    Populate {
+        /// The cause.
+        source: PopulateError,
+    },
+    /// The tree cannot be used.
+    #[error(transparent)]
+    Tree(TargetError),
+    /// fstab cannot be written.
+    #[error("cannot write the target's fstab")]
+    Fstab(#[source] TargetError),
+    /// Freed blocks cannot be given back.
+    #[error("cannot trim the filesystem on {path} of the target")]
+    Trim {
+        /// Path in the target.
+        path: String,
+        /// The cause.
+        source: CommandError,
+    },
+    /// The raw file cannot be made durable.
+    #[error("cannot write the disk image to stable storage")]
+    Sync(#[source] std::io::Error),
+}
+
+impl From<PopulateError> for DiskError {
+    fn from(source: PopulateError) -> Self {
+        Self::Populate { source }
+    }
+}
+
+/// A hint where there is no room.
+fn room(source: &PopulateError) -> &'static str {
+    if source.source.kind() == std::io::ErrorKind::StorageFull {
+        ": its partition, or the host's disk below it, is full; make the partition larger or free space"
+    } else {
+        ""
+    }
+}
