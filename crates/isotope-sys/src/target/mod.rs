@@ -405,7 +405,14 @@ impl TargetDir {
     }
 
     fn error(&self, what: &'static str, path: &TargetPath, errno: Errno) -> TargetError {
-        self.io_error(what, path, errno.into())
+        match errno {
+            // Only making a directory says this, and only where a name is taken that cannot be entered.
+            Errno::EXIST => {
+                let reason = "a part of the path is a link that leads nowhere inside the target";
+                self.io_error(what, path, std::io::Error::new(std::io::ErrorKind::AlreadyExists, reason))
+            }
+            _ => self.io_error(what, path, errno.into()),
+        }
     }
 
     fn io_error(&self, what: &'static str, path: &TargetPath, source: std::io::Error) -> TargetError {
