@@ -1,0 +1,135 @@
+//! What `build`, `plan` and their like act on: a recipe or a list of elements, settled into a plan.
+//!
+//! In: the command line's words. Out: [`Subject`], or every error of recipe, elements and plan at once with its exit class.
+
+use crate::context::Context;
+use crate::exit::{Class, Failure};
+use isotope_element::{Catalogue, ElementSet};
+use isotope_plan::recipe::Recipe;
+use isotope_plan::{HostFacts, Plan, Problem, ProblemClass};
+use std::path::{Path, PathBuf};
+
+/// The words that say what is to be built.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// A recipe (its name in recipes/, or a file), or elements, or a recipe and more elements
+    #[arg(value_name = "RECIPE|ELEMENT", required_unless_present = "recipe")]
+    names: Vec<String>,
+    /// The recipe's file
+    #[arg(long, value_name = "FILE")]
+    recipe: Option<PathBuf>,
+    /// The image's name; outputs are NAME.EXT [default: the recipe's]
+    #[arg(short = 'o', long, value_name = "NAME")]
+    name: Option<String>,
+    /// Formats: raw, qcow2, vmdk, vhd, vhdx, vdi, tar, squashfs [default: the recipe's, else qcow2]
+    #[arg(short = 't', long = "format", value_name = "FORMAT", value_delimiter = ',')]
+    formats: Vec<String>,
+    /// Set a variable; wins over the recipe and the environment
+    #[arg(long = "set", value_name = "ELEMENT.VAR=VALUE")]
+    set: Vec<String>,
+    /// Size of the disk [default: the recipe's, else the layout's]
+    #[arg(long, value_name = "SIZE")]
+    size: Option<String>,
+}
+
+/// A settled subject.
+pub struct Subject {
+    /// What would be done.
+    pub plan: Plan,
+    /// The host it was planned for.
+    pub facts: HostFacts,
+}
+
+/// Settles the subject.
+pub fn settle(args: &Args, ctx: &Context) -> anyhow::Result<Subject> {
+    let (recipe, set) = resolve(args, ctx)?;
+    let facts = isotope_build::facts::gather(&ctx.env, &ctx.cache_dir);
+    let plan = isotope_plan::plan(&recipe, &set, &facts).map_err(|errors| problems(&errors.problems))?;
+    Ok(Subject { plan, facts })
+}
+
+/// The recipe, and its elements in order.
+pub fn resolve(args: &Args, ctx: &Context) -> anyhow::Result<(Recipe, ElementSet)> {
+    let catalogue = catalogue(ctx)?;
+    let recipe = recipe(args, &catalogue, ctx)?;
+    let set = catalogue
+        .resolve(&recipe.element_names())
+        .map_err(|errors| Failure::new(Class::Configuration, errors.to_string()))?;
+    Ok((recipe, set))
+}
+
+/// All elements of the search path.
+pub fn catalogue(ctx: &Context) -> anyhow::Result<Catalogue> {
+    let catalogue = isotope_element::load(&ctx.elements_path).map_err(|errors| {
+        let text: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        Failure::new(Class::Configuration, text.join("\n\n"))
+    })?;
+    Ok(catalogue)
+}
+
+fn recipe(args: &Args, catalogue: &Catalogue, ctx: &Context) -> anyhow::Result<Recipe> {
+    let mut names = args.names.as_slice();
+    let mut recipe = if let Some(file) = &args.recipe {
+        Some(read(file)?)
+    } else if let Some((first, rest)) = names.split_first() {
+        let found = recipe_file(first, catalogue, ctx);
+        if found.is_some() {
+            names = rest;
+        }
+        found.map(|file| read(&file)).transpose()?
+    } else {
+        None
+    };
+    let extra = Recipe::anonymous(args.name.as_deref().unwrap_or("image"), names);
+    match &mut recipe {
+        Some(recipe) => recipe.elements.extend(extra.elements),
+        None => recipe = Some(extra),
+    }
+    let mut recipe = recipe.unwrap_or_else(|| Recipe::anonymous("image", &[] as &[&str]));
+    if let Some(name) = &args.name {
+        recipe.name.clone_from(name);
+    }
+    let mut found: Vec<Problem> = args.set.iter().filter_map(|argument| recipe.set(argument).err()).collect();
+    if !args.formats.is_empty() {
+        found.extend(recipe.set_formats(&args.formats).err().into_iter().flatten());
+    }
+    found.extend(args.size.as_deref().and_then(|size| recipe.set_size(size).err()));
+    if found.is_empty() { Ok(recipe) } else { Err(problems(&found)) }
+}
+
+/// The file that a word names, if it names a recipe: a path with a slash or `.toml`, or a name in recipes/ that is no element.
+fn recipe_file(word: &str, catalogue: &Catalogue, ctx: &Context) -> Option<PathBuf> {
+    if word.contains('/') || word.ends_with(".toml") {
+        return Some(PathBuf::from(word));
+    }
+    let shipped = ctx.recipes_dir.join(format!("{word}.toml"));
+    (!catalogue.elements.contains_key(word) && shipped.is_file()).then_some(shipped)
+}
+
+fn read(file: &Path) -> anyhow::Result<Recipe> {
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        Failure::new(Class::Usage, format!("cannot read the recipe {}: {error}", file.display()))
+            .hint("name a file, a recipe of recipes/, or elements (`isotope elements list`)")
+    })?;
+    Ok(Recipe::parse(file, &text).map_err(|errors| Failure::new(Class::Configuration, errors.to_string()))?)
+}
+
+/// One failure for all problems.
+fn problems(problems: &[Problem]) -> anyhow::Error {
+    let class = match problems.iter().map(|problem| problem.class).min() {
+        Some(ProblemClass::Usage) => Class::Usage,
+        Some(ProblemClass::Environment) => Class::Environment,
+        _ => Class::Configuration,
+    };
+    let text: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    Failure::new(class, text.join("\n")).into()
+}
+
+/// Refuses what this host cannot build, with every reason, before anything is done.
+pub fn preflight(plan: &Plan, facts: &HostFacts, output_dir: &Path, ctx: &Context) -> anyhow::Result<()> {
+    let mut facts = facts.clone();
+    facts.output_space = isotope_build::facts::free_space(output_dir);
+    facts.work_space = isotope_build::facts::free_space(&ctx.cache_dir);
+    let found = isotope_plan::preflight(plan, &facts);
+    if found.is_empty() { Ok(()) } else { Err(problems(&found)) }
+}
