@@ -5,7 +5,7 @@ use super::{Access, SandboxError};
 use isotope_sys::target::{TargetDir, TargetPath};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use sys_mount::{Mount, MountFlags, UnmountFlags};
+use sys_mount::{Mount, MountFlags};
 
 /// Mounts a kernel file system at a place of the target.
 pub(super) fn filesystem(root: &TargetDir, kind: &str, at: &str, flags: MountFlags) -> Result<(), SandboxError> {
@@ -50,7 +50,9 @@ pub(super) fn devpts(at: &Path) -> std::io::Result<()> {
 
 /// Detaches the mount at a place of the host, and all below it.
 pub(crate) fn detach(at: &Path) -> std::io::Result<()> {
-    sys_mount::unmount(at, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW)
+    // Not by sys-mount: its NOFOLLOW is open's flag, which umount2 refuses (EINVAL).
+    let flags = rustix::mount::UnmountFlags::DETACH | rustix::mount::UnmountFlags::NOFOLLOW;
+    Ok(rustix::mount::unmount(at, flags)?)
 }
 
 fn by_descriptor(descriptor: &OwnedFd) -> PathBuf {
