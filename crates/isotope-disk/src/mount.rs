@@ -1,5 +1,7 @@
 //! Mounting the filesystems of a disk below one directory of the caller, parents first, and unmounting them again.
 //!
+//! Unmounting goes through `nix`: the `NOFOLLOW` of sys-mount 3.1 is that of open(2), which umount2(2) refuses.
+//!
 //! It happens in the caller's mount namespace, which must be private; nothing is unmounted that was not mounted here. A mount
 //! point is never removed recursively.
 
@@ -9,7 +11,8 @@ use rustix::io::Errno;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use sys_mount::{Mount, MountFlags, UnmountFlags};
+use nix::mount::{MntFlags, umount2};
+use sys_mount::{Mount, MountFlags};
 
 /// How long a mount may stay busy: a scanner or an indexer that looks at each new mount is gone by then, a forgotten process is not.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -165,15 +168,15 @@ impl Mounts {
         let target = self.host_path(path);
         let start = Instant::now();
         loop {
-            match sys_mount::unmount(&target, UnmountFlags::NOFOLLOW) {
+            match umount2(&target, MntFlags::UMOUNT_NOFOLLOW) {
                 Ok(()) => return Ok(()),
-                Err(error) if error.raw_os_error() == Some(Errno::BUSY.raw_os_error()) => {
+                Err(nix::errno::Errno::EBUSY) => {
                     if start.elapsed() >= PATIENCE {
                         return Err(MountError::Busy { path: path.to_owned(), holders: holders(&target) });
                     }
                     std::thread::sleep(Duration::from_millis(50));
                 }
-                Err(source) => return Err(MountError::Unmount { path: path.to_owned(), source }),
+                Err(errno) => return Err(MountError::Unmount { path: path.to_owned(), source: errno.into() }),
             }
         }
     }
@@ -183,7 +186,8 @@ impl Drop for Mounts {
     fn drop(&mut self) {
         for mounted in self.mounted.drain(..).rev() {
             // After an error: let go of it lazily. The kernel finishes when the last user is gone, at the latest with the namespace.
-            drop(sys_mount::unmount(self.root.join(mounted.path.trim_start_matches('/')), UnmountFlags::DETACH | UnmountFlags::NOFOLLOW));
+            let target = self.root.join(mounted.path.trim_start_matches('/'));
+            umount2(&target, MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW).ok();
         }
     }
 }

@@ -5,6 +5,9 @@ use rustix::io::Errno;
 use std::ffi::CStr;
 use std::os::fd::BorrowedFd;
 
+/// The kernel's limit for a list and for a value.
+const LARGEST: usize = 64 << 10;
+
 /// What attributes are read from or set on.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum On<'a> {
@@ -18,7 +21,8 @@ pub(super) enum On<'a> {
 fn is_copied(name: &[u8]) -> bool {
     match name.split(|byte| *byte == b'.').next() {
         Some(b"security" | b"user") => true,
-        Some(b"trusted") => !name.starts_with(b"trusted.overlay."),
+        // XFS shows ACLs a second time under names of its own.
+        Some(b"trusted") => !name.starts_with(b"trusted.overlay.") && !name.starts_with(b"trusted.SGI_ACL_"),
         Some(b"system") => name == b"system.posix_acl_access" || name == b"system.posix_acl_default",
         _ => false,
     }
@@ -44,27 +48,32 @@ pub(super) fn copy(from: On<'_>, prepare: &mut dyn FnMut() -> Result<(), Errno>,
 type Attribute = (Vec<u8>, Vec<u8>);
 
 fn read(from: On<'_>) -> Result<Vec<Attribute>, Errno> {
-    let mut none = [0u8; 0];
-    let size = match from {
-        On::Fd(fd) => fs::flistxattr(fd, &mut none),
-        On::Name(file) => fs::llistxattr(file, &mut none),
-    };
-    let size = match size {
+    // Nearly every file has none or a few: one call on the stack tells.
+    let mut small = [0u8; 512];
+    let mut large = Vec::new();
+    let names = match list(from, &mut small) {
         Ok(0) | Err(Errno::NOTSUP) => return Ok(Vec::new()),
-        size => size?,
+        Ok(size) => small.get(..size).unwrap_or_default(),
+        Err(Errno::RANGE) => {
+            large.resize(LARGEST, 0);
+            let size = list(from, &mut large)?;
+            large.get(..size).unwrap_or_default()
+        }
+        Err(errno) => return Err(errno),
     };
-    let mut list = vec![0u8; size];
-    let size = match from {
-        On::Fd(fd) => fs::flistxattr(fd, &mut list),
-        On::Name(file) => fs::llistxattr(file, &mut list),
-    }?;
-    list.truncate(size);
-    let names = list.split(|byte| *byte == 0).filter(|name| !name.is_empty() && is_copied(name));
+    let names = names.split(|byte| *byte == 0).filter(|name| !name.is_empty() && is_copied(name));
     names.map(|name| Ok((name.to_vec(), value(from, name)?))).collect()
 }
 
+fn list(from: On<'_>, buffer: &mut [u8]) -> Result<usize, Errno> {
+    match from {
+        On::Fd(fd) => fs::flistxattr(fd, buffer),
+        On::Name(file) => fs::llistxattr(file, buffer),
+    }
+}
+
 fn value(from: On<'_>, name: &[u8]) -> Result<Vec<u8>, Errno> {
-    let mut value = vec![0u8; 64 << 10];
+    let mut value = vec![0u8; LARGEST];
     let size = match from {
         On::Fd(fd) => fs::fgetxattr(fd, name, &mut value),
         On::Name(file) => fs::lgetxattr(file, name, &mut value),
@@ -82,7 +91,7 @@ mod tests {
         for name in ["security.capability", "system.posix_acl_access", "user.x", "trusted.x", "security.selinux"] {
             assert!(is_copied(name.as_bytes()), "{name}");
         }
-        for name in ["trusted.overlay.opaque", "system.nfs4_acl", "btrfs.compression", ""] {
+        for name in ["trusted.overlay.opaque", "trusted.SGI_ACL_FILE", "system.nfs4_acl", "btrfs.compression", ""] {
             assert!(!is_copied(name.as_bytes()), "{name}");
         }
     }

@@ -1,0 +1,146 @@
+//! The table of layouts, each made from a difficult tree, checked by the tools of others and compared with the tree.
+
+mod support;
+
+use isotope_disk::{Geometry, assemble};
+use isotope_plan::layout::{FilesystemKind, Layout, SectorSize, Table};
+use isotope_sys::command::Tool;
+use nix::mount::MsFlags;
+use std::fs::{self, File};
+use std::path::Path;
+use support::compare::differences;
+
+#[test]
+fn host_ext4_layouts() {
+    all_with(FilesystemKind::Ext4);
+}
+
+#[test]
+fn host_xfs_layouts() {
+    all_with(FilesystemKind::Xfs);
+}
+
+#[test]
+fn host_btrfs_layouts() {
+    all_with(FilesystemKind::Btrfs);
+}
+
+fn all_with(root: FilesystemKind) {
+    support::private_mounts();
+    let dir = tempfile::tempdir().unwrap();
+    let tree = dir.path().join("tree");
+    fs::create_dir(&tree).unwrap();
+    support::make_tree(&tree);
+    for table in [Table::Gpt, Table::Mbr] {
+        for sector_size in [SectorSize::B512, SectorSize::B4096] {
+            for (bios, uefi) in [(true, false), (false, true), (true, true)] {
+                let layout = support::usual(table, sector_size, root, bios, uefi);
+                let case = format!("{table:?} {sector_size:?} {root:?} bios={bios} uefi={uefi}");
+                check(&layout, &tree, dir.path(), &case);
+            }
+        }
+    }
+}
+
+fn check(layout: &Layout, tree: &Path, dir: &Path, case: &str) {
+    let (raw, mountpoint) = (dir.join("disk.raw"), dir.join("mnt"));
+    fs::create_dir_all(&mountpoint).unwrap();
+    let disk = assemble(layout, tree, &raw, &mountpoint, &support::options(), &mut support::quiet)
+        .unwrap_or_else(|error| panic!("{case}: {}", chain(&error)));
+    let fstab = fs::read_to_string(disk.root().join("etc/fstab")).unwrap();
+    assert!(fstab.lines().any(|line| line.contains("  /  ") || line.contains(" / ")), "{case}: {fstab}");
+    let geometry = disk.finish(&mut support::quiet).unwrap_or_else(|error| panic!("{case}: {}", chain(&error)));
+    assert_eq!(fs::read_dir(&mountpoint).unwrap().count(), 0, "{case}: something is still mounted");
+    let file = File::open(&raw).unwrap();
+    assert_eq!(file.metadata().unwrap().len(), geometry.total_bytes().0);
+    tables(layout, &file, &geometry, case);
+    filesystems(layout, &file, &geometry, case);
+    mount_and_compare(layout, &file, &geometry, tree, &mountpoint, case);
+    grub_reads(layout, &raw, case);
+    fs::remove_file(&raw).unwrap();
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text += &format!(": {error}");
+        source = error.source();
+    }
+    text
+}
+
+/// `sgdisk -v` and `sfdisk --verify` read the sector size from a device: the whole disk as one.
+fn tables(layout: &Layout, file: &File, geometry: &Geometry, case: &str) {
+    let whole = isotope_disk::Placed { number: 0, first_lba: 0, last_lba: geometry.total_sectors - 1 };
+    let device = support::attach(file, geometry, &whole);
+    let path = device.path().to_str().unwrap();
+    let said = support::run("sfdisk", &["--verify", path]);
+    assert!(said.contains("No errors detected"), "{case}: {said}");
+    if layout.table == Table::Gpt {
+        let said = support::run("sgdisk", &["-v", path]);
+        assert!(said.contains("No problems found"), "{case}: {said}");
+    }
+    let dump = support::run("sfdisk", &["-d", path]);
+    assert_eq!(dump.lines().filter(|line| line.contains("start=")).count(), layout.partitions.len(), "{case}: {dump}");
+}
+
+fn filesystems(layout: &Layout, file: &File, geometry: &Geometry, case: &str) {
+    for (partition, placed) in layout.partitions.iter().zip(&geometry.partitions) {
+        let Some(filesystem) = &partition.filesystem else { continue };
+        let device = support::attach(file, geometry, placed);
+        let path = device.path().to_str().unwrap();
+        let (program, args): (_, &[&str]) = match filesystem.kind {
+            FilesystemKind::Ext4 => ("e2fsck", &["-fn"]),
+            FilesystemKind::Xfs => ("xfs_repair", &["-n"]),
+            FilesystemKind::Btrfs => ("btrfs", &["check"]),
+            FilesystemKind::Fat => ("fsck.fat", &["-nv"]),
+            FilesystemKind::Swap => ("swaplabel", &[]),
+        };
+        let said = support::run(program, &[args, &[path]].concat());
+        assert!(!said.contains("WARNING") && !said.contains("errors found"), "{case}: {program}: {said}");
+        let tags = support::run("blkid", &["-p", "-o", "export", path]);
+        let (uuid, label) = (isotope_disk::fstab::source(filesystem), filesystem.label.clone().unwrap());
+        assert!(tags.contains(&format!("{uuid}\n")) && tags.contains(&format!("LABEL={label}\n")), "{case}: {tags}");
+    }
+}
+
+fn mount_and_compare(layout: &Layout, file: &File, geometry: &Geometry, tree: &Path, mountpoint: &Path, case: &str) {
+    let mut loops = Vec::new();
+    let mut mounted = Vec::new();
+    let mut partitions: Vec<_> = layout.partitions.iter().zip(&geometry.partitions).collect();
+    partitions.reverse();
+    for (partition, placed) in partitions {
+        let Some(filesystem) = &partition.filesystem else { continue };
+        let (kind, data) = match filesystem.kind {
+            FilesystemKind::Ext4 => ("ext4", "noload"),
+            FilesystemKind::Xfs => ("xfs", "nouuid,norecovery"),
+            FilesystemKind::Btrfs => ("btrfs", ""),
+            FilesystemKind::Fat | FilesystemKind::Swap => continue,
+        };
+        let path = mountpoint.join(filesystem.mount.as_ref().unwrap().path.trim_start_matches('/'));
+        let device = support::attach(file, geometry, placed);
+        nix::mount::mount(Some(device.path()), &path, Some(kind), MsFlags::MS_RDONLY, Some(data)).unwrap();
+        loops.push(device);
+        mounted.push(path);
+    }
+    let found = differences(tree, mountpoint, &["etc/fstab", "boot/efi/EFI", "lost+found", "boot/lost+found"]);
+    // /etc has got the build's time, because fstab was written there.
+    let found: Vec<_> = found.into_iter().filter(|line| !line.starts_with("etc: ")).collect();
+    for path in mounted.iter().rev() {
+        nix::mount::umount(path).unwrap();
+    }
+    assert!(found.is_empty(), "{case}: the copy differs from the tree:\n{}", found.join("\n"));
+}
+
+/// GRUB reads the root filesystem as mkfs made it.
+fn grub_reads(layout: &Layout, raw: &Path, case: &str) {
+    if layout.sector_size == SectorSize::B4096 {
+        return; // grub-fstest presents every image with sectors of 512 bytes.
+    }
+    let root = layout.partitions.iter().find(|p| p.filesystem.as_ref().is_some_and(|f| f.mount.as_ref().is_some_and(|m| m.path == "/")));
+    let table = if layout.table == Table::Gpt { "gpt" } else { "msdos" };
+    let path = format!("(loop0,{table}{})/etc/hostname", root.unwrap().number);
+    let said = Tool::new("grub-fstest").arg(raw).args(["cat", &path]).run().unwrap_or_else(|error| panic!("{case}: {error}"));
+    assert_eq!(said.text(), "isotope", "{case}");
+}
