@@ -1,5 +1,6 @@
 //! Package managers behind one trait. Adding one: a file here, and a line in [`manager`].
 
+mod apt;
 pub mod deb;
 mod dpkg;
 
@@ -105,6 +106,12 @@ pub enum PackageError {
     /// What is asked for cannot be done, and what to do instead.
     #[error("{0}")]
     Unsupported(String),
+    /// A package file is damaged.
+    #[error(transparent)]
+    Deb(#[from] deb::DebError),
+    /// A package cannot be unpacked.
+    #[error(transparent)]
+    Unpack(#[from] dpkg::UnpackError),
     /// The sandbox refused.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
@@ -129,7 +136,7 @@ pub enum PackageError {
 /// There is none (yet).
 pub fn manager(family: Family) -> Result<Box<dyn PackageManager>, PackageError> {
     match family {
-        Family::Debian => Err(PackageError::Unsupported("packages of the debian family are not supported yet".to_owned())),
+        Family::Debian => Ok(Box::new(apt::Apt)),
         Family::Redhat => Err(PackageError::Unsupported("packages of the redhat family are not supported yet".to_owned())),
     }
 }

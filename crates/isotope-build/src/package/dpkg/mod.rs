@@ -4,3 +4,5 @@ mod claims;
 pub mod database;
 pub mod rounds;
 pub mod unpack;
+
+pub use unpack::UnpackError;

@@ -32,21 +32,11 @@ impl Rounds {
     /// not have chosen this set.
     #[must_use]
     pub fn new<'a>(packages: impl Iterator<Item = &'a Paragraph> + Clone) -> Self {
-        let mut providers: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-        for (index, package) in packages.clone().enumerate() {
-            providers.entry(package.text("Package")).or_default().insert(0, index);
-            for name in relations(package.text("Provides")).into_iter().flatten() {
-                providers.entry(name).or_default().push(index);
-            }
-        }
-        let wanted = |package: &Paragraph, field: &str| -> Vec<usize> {
-            let first = |group: &Vec<&str>| group.iter().find_map(|name| providers.get(name)?.first().copied());
-            relations(package.text(field)).iter().filter_map(first).collect()
-        };
-        let before_unpack: Vec<_> = packages.clone().map(|package| wanted(package, "Pre-Depends")).collect();
+        let providers = Providers::of(packages.clone());
+        let before_unpack: Vec<_> = packages.clone().map(|package| providers.of_field(package, "Pre-Depends")).collect();
         let before_configure = packages
             .zip(&before_unpack)
-            .map(|(package, pre)| wanted(package, "Depends").into_iter().chain(pre.iter().copied()).collect())
+            .map(|(package, pre)| providers.of_field(package, "Depends").into_iter().chain(pre.iter().copied()).collect())
             .collect();
         Self { progress: vec![Progress::Waiting; before_unpack.len()], before_unpack, before_configure }
     }
@@ -94,6 +84,46 @@ impl Rounds {
     }
 }
 
+/// Who in a set of packages is or provides a name; the package of that name comes first.
+struct Providers<'a>(BTreeMap<&'a str, Vec<usize>>);
+
+impl<'a> Providers<'a> {
+    fn of(packages: impl Iterator<Item = &'a Paragraph>) -> Self {
+        let mut providers: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (index, package) in packages.enumerate() {
+            providers.entry(package.text("Package")).or_default().insert(0, index);
+            for name in relations(package.text("Provides")).into_iter().flatten() {
+                providers.entry(name).or_default().push(index);
+            }
+        }
+        Self(providers)
+    }
+
+    fn first(&self, name: &str) -> Option<usize> {
+        self.0.get(name)?.first().copied()
+    }
+
+    /// For each relation of a field, the first alternative that is in the set.
+    fn of_field(&self, package: &Paragraph, field: &str) -> Vec<usize> {
+        relations(package.text(field)).iter().filter_map(|group| group.iter().find_map(|name| self.first(name))).collect()
+    }
+}
+
+/// The packages called `roots`, and all that they need of the others.
+#[must_use]
+pub fn closure<'a>(packages: impl Iterator<Item = &'a Paragraph> + Clone, roots: &[&str]) -> BTreeSet<usize> {
+    let list: Vec<&Paragraph> = packages.clone().collect();
+    let providers = Providers::of(packages);
+    let mut found = BTreeSet::new();
+    let mut open: Vec<usize> = roots.iter().filter_map(|name| providers.first(name)).collect();
+    while let Some(index) = open.pop() {
+        if found.insert(index) {
+            open.extend(["Pre-Depends", "Depends"].iter().flat_map(|field| providers.of_field(list[index], field)));
+        }
+    }
+    found
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -128,6 +158,14 @@ mod tests {
         let text = "Package: sysv\nPre-Depends: systemd\n\nPackage: systemd\nPre-Depends: shared\nDepends: mount\n\n\
             Package: libshared\nProvides: shared (= 1)\nDepends: libc\n\nPackage: libc\n\nPackage: mount\n\nPackage: other\nDepends: sysv\n";
         assert_eq!(run(text), ["libshared libc mount other | libshared libc", "systemd | systemd mount", "sysv | "]);
+    }
+
+    #[test]
+    fn a_closure_takes_the_alternative_that_is_there() {
+        let text = "Package: apt\nDepends: keyring | other (>= 1), libc\n\nPackage: other\nDepends: awk\n\nPackage: libc\n\n\
+            Package: mawk\nProvides: awk\n\nPackage: editor\n";
+        let packages: Vec<_> = paragraphs(text).collect();
+        assert_eq!(closure(packages.iter(), &["apt", "absent"]).into_iter().collect::<Vec<_>>(), [0, 1, 2, 3]);
     }
 
     #[test]

@@ -1,0 +1,285 @@
+//! The host's apt with a configuration of our own: it fetches and verifies indexes, chooses packages, downloads and
+//! verifies their files into the cache. It installs nothing.
+//!
+//! The cache directory is shared by builds that run at the same time; one at a time works in it (`flock`). Its layout
+//! has a version in its name. apt itself keeps unfinished downloads in `partial` and resumes them, and moves a file out
+//! only when its length and hash are those that the archive has signed.
+
+use super::choice::Choice;
+use super::config::{self, HostSettings, Places};
+use super::words;
+use crate::package::{PackageCtx, PackageError};
+use isotope_element::Arch;
+use isotope_sys::command::Tool;
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+use sha2::{Digest, Sha256};
+use std::fmt::Write;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+/// Version of the cache's layout.
+const LAYOUT: &str = "apt-1";
+
+/// What to install.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// Names (or patterns) for apt.
+    pub install: Vec<String>,
+    /// Names to remove with their configuration.
+    pub remove: Vec<String>,
+    /// Whether recommended packages come along.
+    pub recommends: bool,
+}
+
+/// A private apt, and the only one that works in the cache as long as it lives.
+#[derive(Debug)]
+pub struct Fetcher<'a> {
+    ctx: &'a PackageCtx<'a>,
+    places: Places,
+    _lock: File,
+}
+
+/// Debian's name of an architecture.
+#[must_use]
+pub const fn deb_arch(arch: Arch) -> &'static str {
+    match arch {
+        Arch::X86_64 => "amd64",
+        Arch::Aarch64 => "arm64",
+    }
+}
+
+impl<'a> Fetcher<'a> {
+    /// Writes the private configuration for `ctx.sources`, with an empty package state, and waits for the cache.
+    ///
+    /// # Errors
+    /// A keyring is not there, the host has no apt, or a directory cannot be made.
+    pub fn open(ctx: &'a PackageCtx<'a>) -> Result<Self, PackageError> {
+        for keyring in ctx.sources.iter().filter_map(|source| source.keyring.as_ref()) {
+            if !keyring.is_file() {
+                return Err(PackageError::Unsupported(format!(
+                    "keyring {} is not on this host; install the package that has it (for Debian: debian-archive-keyring), \
+                     or set the element's `keyring` variable",
+                    keyring.display()
+                )));
+            }
+        }
+        let host = HostSettings::read().map_err(|source| PackageError::Command { what: "cannot ask the host's apt for its settings".into(), source })?;
+        let arch = deb_arch(ctx.spec.arch);
+        let sources = config::sources(ctx.sources, Some(arch), |keyring| keyring.display().to_string());
+        let cache = ctx.cache_dir.join(LAYOUT);
+        let places = Places {
+            work: ctx.scratch.join("apt"),
+            index: cache.join("index").join(key(&[&sources, arch])),
+            archives: cache.join("archives"),
+        };
+        for dir in places.dirs() {
+            make_dir(&dir)?;
+        }
+        let lock = wait_for(&cache.join("lock"), ctx)?;
+        write(&places.config_file(), &config::text(&places, arch, &host))?;
+        write(&places.work.join("sources.list.d/isotope.sources"), &sources)?;
+        let fetcher = Self { ctx, places, _lock: lock };
+        fetcher.set_state("", "")?;
+        Ok(fetcher)
+    }
+
+    /// Where things are.
+    #[must_use]
+    pub const fn places(&self) -> &Places {
+        &self.places
+    }
+
+    /// What apt is to take as installed: dpkg's status and apt's own marks.
+    ///
+    /// # Errors
+    /// A file cannot be written.
+    pub fn set_state(&self, status: &str, marks: &str) -> Result<(), PackageError> {
+        write(&self.places.work.join("status"), status)?;
+        write(&self.places.work.join("extended_states"), marks)
+    }
+
+    /// apt's marks of what was installed only because something else needs it, as they are after its last choice.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn marks(&self) -> Result<String, PackageError> {
+        let path = self.places.work.join("extended_states");
+        std::fs::read_to_string(&path).map_err(|source| PackageError::Io { what: "read", path, source })
+    }
+
+    /// Brings the index files up to date; what has not changed on the mirror is not fetched again.
+    ///
+    /// # Errors
+    /// A mirror cannot be reached, or its signature cannot be verified.
+    pub fn update(&self) -> Result<(), PackageError> {
+        self.apt("cannot fetch the index of the package archives", &["update"], "fetching package lists")
+    }
+
+    /// Lets apt choose what `request` needs, and download it. What nobody has is `Err(PackageError::NotFound)`, with
+    /// names as `describe` writes them.
+    ///
+    /// # Errors
+    /// An unknown package, packages that exclude each other, or a failed download.
+    pub fn choose(&self, request: &Request) -> Result<Choice, PackageError> {
+        let path = self.places.choice_file();
+        match std::fs::remove_file(&path) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => return Err(PackageError::Io { what: "remove", path, source }),
+            _ => {}
+        }
+        let recommends = format!("APT::Install-Recommends={}", request.recommends);
+        let mut args = vec!["install", "--purge", "-o", &recommends, "--"];
+        let remove: Vec<String> = request.remove.iter().map(|name| format!("{name}-")).collect();
+        args.extend(request.install.iter().chain(&remove).map(String::as_str));
+        self.apt("cannot choose and download packages", &args, "downloading packages")?;
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Ok(Choice::parse(&text)),
+            // apt had nothing to do.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Choice::default()),
+            Err(source) => Err(PackageError::Io { what: "read", path, source }),
+        }
+    }
+
+    /// Names in the index that are most like `name`.
+    #[must_use]
+    pub fn nearest(&self, name: &str) -> Vec<String> {
+        let names = self.tool("apt-cache").arg("pkgnames").run().map(|output| output.text()).unwrap_or_default();
+        words::nearest(name, names.lines()).into_iter().map(str::to_owned).collect()
+    }
+
+    fn tool(&self, program: &str) -> Tool {
+        let tool = Tool::new(program).env("APT_CONFIG", self.places.config_file()).without_sync();
+        self.ctx.proxy.iter().fold(tool, |tool, (name, value)| tool.env(name, value))
+    }
+
+    fn apt(&self, what: &str, args: &[&str], counting: &str) -> Result<(), PackageError> {
+        let tool = self.tool("apt-get").args(["-q", "-o", "APT::Status-Fd=2"]).args(args);
+        let events = self.ctx.events;
+        events.command(&tool.line());
+        let mut lines = Vec::new();
+        let mut total = None;
+        let result = tool.run_merged(&mut |line| {
+            if let Some(percent) = percentage(line) {
+                // apt counts in percent; without its total there is nothing to show.
+                if let Some(total) = total {
+                    events.progress(counting, part_of(total, percent), Some(total));
+                }
+            } else if !is_noise(line) {
+                total = total.or_else(|| needed(line));
+                events.output(line);
+                lines.push(line.to_owned());
+            }
+        });
+        result.map_err(|source| match words::unknown_packages(&lines) {
+            names if names.is_empty() => words::explain(what, &lines, self.ctx.sources, source),
+            names => PackageError::NotFound(names),
+        })
+    }
+}
+
+/// Makes a text of each of `names` for [`PackageError::NotFound`]: who wants it, and what it may have been meant to be.
+#[must_use]
+pub fn describe(names: Vec<String>, wanted_by: impl Fn(&str) -> Vec<String>, nearest: impl Fn(&str) -> Vec<String>) -> Vec<String> {
+    let described = |name: String| {
+        let mut notes = Vec::new();
+        let elements = wanted_by(&name);
+        if !elements.is_empty() {
+            notes.push(format!("wanted by {}", elements.join(", ")));
+        }
+        let similar = nearest(&name);
+        if !similar.is_empty() {
+            notes.push(format!("there is {}", similar.join(", ")));
+        }
+        if notes.is_empty() { format!("`{name}`") } else { format!("`{name}` ({})", notes.join("; ")) }
+    };
+    names.into_iter().map(described).collect()
+}
+
+/// `dlstatus:3:41.5:Retrieving file 3 of 7`.
+fn percentage(line: &str) -> Option<f64> {
+    let rest = line.strip_prefix("dlstatus:").or_else(|| line.strip_prefix("pmstatus:"))?;
+    rest.split(':').nth(1)?.parse().ok()
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a progress bar's number")]
+fn part_of(total: u64, percent: f64) -> u64 {
+    (total as f64 * (percent / 100.0).clamp(0.0, 1.0)) as u64
+}
+
+/// `Need to get 84.5 MB/115 MB of archives.` → 84500000.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a progress bar's number")]
+fn needed(line: &str) -> Option<u64> {
+    let rest = line.strip_prefix("Need to get ")?;
+    let (number, rest) = rest.split_once(' ')?;
+    let unit = rest.split(['/', ' ']).next()?;
+    let factor = match unit {
+        "B" => 1.0,
+        "kB" => 1e3,
+        "MB" => 1e6,
+        "GB" => 1e9,
+        _ => return None,
+    };
+    Some((number.replace(',', "").parse::<f64>().ok()? * factor) as u64)
+}
+
+/// That the private apt's dpkg did nothing is no news.
+fn is_noise(line: &str) -> bool {
+    line.starts_with("W: APT had planned for dpkg") || line.starts_with("   Affected packages:") || line.trim().is_empty()
+}
+
+fn key(parts: &[&str]) -> String {
+    let digest = Sha256::digest(parts.join("\n"));
+    digest.iter().take(8).fold(String::new(), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _infallible = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn wait_for(path: &Path, ctx: &PackageCtx<'_>) -> Result<File, PackageError> {
+    let failed = |source| PackageError::Io { what: "lock", path: path.to_owned(), source };
+    let file = File::options().create(true).truncate(false).write(true).open(path).map_err(failed)?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Err(Errno::WOULDBLOCK) => {
+            ctx.events.output("waiting for another build that is downloading packages");
+            loop {
+                match flock(&file, FlockOperation::LockExclusive) {
+                    Err(Errno::INTR) => {}
+                    result => break result,
+                }
+            }
+        }
+        result => result,
+    }
+    .map_err(|errno| failed(errno.into()))?;
+    Ok(file)
+}
+
+fn make_dir(path: &Path) -> Result<(), PackageError> {
+    std::fs::create_dir_all(path).map_err(|source| PackageError::Io { what: "make directory", path: path.to_owned(), source })
+}
+
+fn write(path: &PathBuf, text: &str) -> Result<(), PackageError> {
+    std::fs::write(path, text).map_err(|source| PackageError::Io { what: "write", path: path.clone(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_lines_are_numbers() {
+        assert_eq!(percentage("dlstatus:12:41.5:Retrieving file 12 of 20"), Some(41.5));
+        assert_eq!(percentage("Get:1 http://x"), None);
+        assert_eq!(needed("Need to get 84.5 MB/115 MB of archives."), Some(84_500_000));
+        assert_eq!(needed("Need to get 1,024 B of archives."), Some(1024));
+        assert_eq!(part_of(1000, 50.0), 500);
+    }
+
+    #[test]
+    fn unknown_names_say_who_wants_them() {
+        let names = vec!["foo".to_owned(), "bar".to_owned()];
+        let text = describe(names, |name| if name == "foo" { vec!["x".into()] } else { vec![] }, |_| vec!["food".into()]);
+        assert_eq!(text, ["`foo` (wanted by x; there is food)", "`bar` (there is food)"]);
+    }
+}

@@ -1,0 +1,180 @@
+//! Installs package files into a target: native unpacking where a package has no say in it, dpkg for all the rest.
+//!
+//! A package without a preinst script is unpacked and entered in dpkg's database by [`crate::package::dpkg`]; one with
+//! a preinst, or one that shares a file with another, is unpacked by the target's dpkg. All are configured by the
+//! target's dpkg, which cannot tell the difference.
+
+use crate::package::deb::Deb;
+use crate::package::dpkg::database;
+use crate::package::dpkg::rounds::{Progress, Rounds};
+use crate::package::dpkg::unpack::{Unpacked, unpack_all};
+use crate::package::{PackageCtx, PackageError};
+use crate::sandbox::{Access, Purpose, Sandbox};
+use isotope_sys::command::Tool;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Where the target's dpkg sees the package files.
+const ARCHIVES: &str = "/run/isotope/archives";
+
+/// Options of every dpkg: a changed configuration file stays as it is, an unchanged one is replaced; nobody is asked.
+const OPTIONS: [&str; 3] = ["--force-confdef", "--force-confold", "--force-unsafe-io"];
+
+/// Links that make `/usr` merged, and the architectures that have the last one.
+const MERGED: [&str; 4] = ["bin", "sbin", "lib", "lib64"];
+
+/// Opens package files, several at a time.
+///
+/// # Errors
+/// One of them is damaged.
+pub fn open_all(files: &[PathBuf]) -> Result<Vec<Deb>, PackageError> {
+    files.iter().map(|file| Deb::open(file).map_err(PackageError::from)).collect()
+}
+
+/// Makes a tree of the packages that a Debian cannot be without, in an empty directory.
+///
+/// # Errors
+/// A package is damaged, its scripts fail, or the tree refuses.
+pub fn base(ctx: &PackageCtx<'_>, debs: &[Deb], archives: &Path, arch: &str) -> Result<(), PackageError> {
+    let tree = ctx.target.tree();
+    for name in MERGED {
+        if name == "lib64" && arch != "amd64" {
+            continue;
+        }
+        tree.create_dir_all(format!("/usr/{name}"), 0o755)?;
+        tree.symlink(format!("usr/{name}"), format!("/{name}"))?;
+    }
+    let all: Vec<&Deb> = debs.iter().collect();
+    let progress = Counter::new(ctx, &all);
+    // Every file first: no script could run before. Those with scripts are unpacked once more by dpkg.
+    let unpacked = unpack_all(tree, &all, &|deb| progress.add(deb))?;
+    database::create(tree, arch)?;
+    let by_dpkg = register(ctx, debs, &(0..debs.len()).collect::<Vec<_>>(), unpacked)?;
+    let run = Run::new(ctx, archives)?;
+    run.unpack(&by_dpkg, &["--force-depends"])?;
+    run.dpkg("cannot configure the base packages", &["--configure", "--pending"])?;
+    run.leave()
+}
+
+/// Installs packages none of which is installed in any version.
+///
+/// # Errors
+/// As [`base`].
+pub fn fresh(ctx: &PackageCtx<'_>, debs: &[Deb], archives: &Path) -> Result<(), PackageError> {
+    let tree = ctx.target.tree();
+    let mut rounds = Rounds::new(debs.iter().map(|deb| &deb.control));
+    let all: Vec<&Deb> = debs.iter().collect();
+    let progress = Counter::new(ctx, &all);
+    let run = Run::new(ctx, archives)?;
+    while rounds.waiting().next().is_some() {
+        let now = rounds.unpackable();
+        if now.is_empty() {
+            // Packages that wait for each other: how to break the circle is dpkg's business.
+            let rest: Vec<&Deb> = rounds.waiting().map(|index| &debs[index]).collect();
+            run.unpack(&rest, &["--force-depends"])?;
+            break;
+        }
+        let plain: Vec<usize> = now.iter().copied().filter(|index| debs[*index].file("preinst").is_none()).collect();
+        let natively: Vec<&Deb> = plain.iter().map(|index| &debs[*index]).collect();
+        let unpacked = unpack_all(tree, &natively, &|deb| progress.add(deb))?;
+        let refused = register(ctx, debs, &plain, unpacked)?;
+        let by_dpkg: BTreeSet<&str> = refused.iter().map(|deb| deb.name()).collect();
+        // In apt's order.
+        let by_dpkg = |deb: &&Deb| by_dpkg.contains(deb.name()) || deb.file("preinst").is_some();
+        let by_dpkg: Vec<&Deb> = now.iter().map(|index| &debs[*index]).filter(by_dpkg).collect();
+        run.unpack(&by_dpkg, &[])?;
+        rounds.set(&now, Progress::Unpacked);
+        let configure = rounds.to_configure();
+        if !configure.is_empty() {
+            let mut args = vec!["--no-triggers".to_owned(), "--configure".to_owned()];
+            args.extend(configure.iter().map(|index| database::qualified_name(&debs[*index])));
+            run.dpkg("cannot configure packages that others need before they are unpacked", &args)?;
+            rounds.set(&configure, Progress::Configured);
+        }
+    }
+    run.dpkg("cannot configure the packages", &["--configure", "--pending"])?;
+    run.leave()
+}
+
+/// Enters what was unpacked (packages `indices` of `debs`) in the database. Returns what is left to dpkg: the refused
+/// packages, and those with a preinst.
+fn register<'a>(ctx: &PackageCtx<'_>, debs: &'a [Deb], indices: &[usize], unpacked: Vec<Unpacked>) -> Result<Vec<&'a Deb>, PackageError> {
+    let mut done = Vec::new();
+    let mut left = Vec::new();
+    for (deb, outcome) in indices.iter().map(|index| &debs[*index]).zip(unpacked) {
+        match outcome {
+            Unpacked::Done(list) if deb.file("preinst").is_none() => done.push((deb, list)),
+            Unpacked::Done(_) => left.push(deb),
+            Unpacked::Refused(why) => {
+                ctx.events.output(&format!("package {} is left to dpkg: {why}", deb.name()));
+                left.push(deb);
+            }
+        }
+    }
+    let done: Vec<(&Deb, &[Vec<u8>])> = done.iter().map(|(deb, list)| (*deb, list.as_slice())).collect();
+    database::register(ctx.target.tree(), &done)?;
+    Ok(left)
+}
+
+/// dpkg in the entered target.
+struct Run<'a> {
+    ctx: &'a PackageCtx<'a>,
+    sandbox: Sandbox<'a>,
+}
+
+impl<'a> Run<'a> {
+    fn new(ctx: &'a PackageCtx<'a>, archives: &Path) -> Result<Self, PackageError> {
+        let purpose = Purpose { packages: true, defer_initramfs: ctx.defer_initramfs, ..Purpose::default() };
+        let sandbox = ctx.target.enter(&purpose)?;
+        sandbox.dir().create_dir_all(ARCHIVES, 0o755)?;
+        sandbox.bind(archives, ARCHIVES, Access::ReadOnly)?;
+        Ok(Self { ctx, sandbox })
+    }
+
+    fn unpack(&self, debs: &[&Deb], options: &[&str]) -> Result<(), PackageError> {
+        if debs.is_empty() {
+            return Ok(());
+        }
+        let mut args: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
+        args.extend(["--no-triggers".to_owned(), "--unpack".to_owned()]);
+        for deb in debs {
+            let name = deb.path.file_name().unwrap_or_default().to_string_lossy();
+            args.push(format!("{ARCHIVES}/{name}"));
+        }
+        self.dpkg("cannot unpack packages", &args)
+    }
+
+    fn dpkg(&self, what: &str, args: &[impl AsRef<std::ffi::OsStr>]) -> Result<(), PackageError> {
+        let tool = environment(self.sandbox.tool("dpkg")?, self.ctx.epoch).args(OPTIONS).args(args);
+        self.sandbox.run(&tool, self.ctx.events).map_err(|source| PackageError::Command { what: what.to_owned(), source })
+    }
+
+    fn leave(self) -> Result<(), PackageError> {
+        Ok(self.sandbox.leave()?)
+    }
+}
+
+/// What maintainer scripts see: nobody answers questions, and the clock of whatever asks for it is the plan's.
+#[must_use]
+pub fn environment(tool: Tool, epoch: u64) -> Tool {
+    tool.env("DEBIAN_FRONTEND", "noninteractive").env("DEBCONF_NONINTERACTIVE_SEEN", "true").env("SOURCE_DATE_EPOCH", epoch.to_string())
+}
+
+/// Counts unpacked bytes (compressed ones: their sum is known beforehand).
+struct Counter<'a> {
+    ctx: &'a PackageCtx<'a>,
+    done: AtomicU64,
+    total: u64,
+}
+
+impl<'a> Counter<'a> {
+    fn new(ctx: &'a PackageCtx<'a>, debs: &[&Deb]) -> Self {
+        Self { ctx, done: AtomicU64::new(0), total: debs.iter().map(|deb| deb.data_size()).sum() }
+    }
+
+    fn add(&self, deb: &Deb) {
+        let done = self.done.fetch_add(deb.data_size(), Ordering::Relaxed) + deb.data_size();
+        self.ctx.events.progress("unpacking packages", done, Some(self.total));
+    }
+}

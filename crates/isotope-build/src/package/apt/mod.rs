@@ -1,0 +1,144 @@
+//! Debian's packages: the host's apt chooses and downloads, we unpack, the target's dpkg configures.
+//!
+//! A base tree is all Essential packages and apt. What the plan's later steps install is chosen and downloaded together
+//! with it, in one go; when such a step comes and nothing has changed in between, apt is not asked again. A transaction
+//! that removes or replaces packages, or one in a target whose sources an element has changed, is done by the target's
+//! own apt.
+
+mod choice;
+mod config;
+mod fetch;
+mod install;
+mod memo;
+mod tidy;
+mod within;
+mod words;
+
+use super::deb::Deb;
+use super::dpkg::database;
+use super::dpkg::rounds::closure;
+use super::{InstalledPackage, PackageCtx, PackageError, PackageManager};
+use fetch::{Fetcher, Request, deb_arch, describe};
+use isotope_plan::{Bootstrap, Packages};
+use isotope_sys::target::TargetDir;
+use memo::Memo;
+use std::collections::BTreeSet;
+
+/// apt and dpkg.
+#[derive(Debug, Clone, Copy)]
+pub struct Apt;
+
+/// What every tree has, beside the packages marked Essential.
+const ALWAYS: [&str; 2] = ["?essential", "apt"];
+
+impl PackageManager for Apt {
+    fn bootstrap(&self, what: &Bootstrap, ctx: &PackageCtx<'_>) -> Result<(), PackageError> {
+        if what.sources.is_empty() {
+            return Err(PackageError::Unsupported("a base tree needs at least one package source; the operating-system element lists none".into()));
+        }
+        let fetcher = Fetcher::open(ctx)?;
+        fetcher.update()?;
+        let wanted: Vec<String> = ALWAYS.iter().map(|name| (*name).to_owned()).chain(what.packages.iter().cloned()).collect();
+        // What will be wanted later is chosen and downloaded now, too. If it cannot be had, the step that wants it says so:
+        // its element may add a source first.
+        let later = ctx.upcoming.iter().filter(|packages| !packages.recommends).flat_map(|packages| packages.install.keys());
+        let all: Vec<String> = wanted.iter().cloned().chain(later.cloned()).collect();
+        let choose = |install: &[String]| fetcher.choose(&Request { install: install.to_vec(), ..Request::default() });
+        let chosen = match choose(&all) {
+            Err(PackageError::NotFound(_) | PackageError::Unsupported(_)) if all.len() > wanted.len() => choose(&wanted),
+            result => result,
+        };
+        let chosen = chosen.map_err(|error| explain(error, &fetcher, |_| Vec::new()))?;
+        let debs = install::open_all(&chosen.fresh().unwrap_or_default())?;
+        let marks = fetcher.marks()?;
+        let archives = fetcher.places().archives.clone();
+        // Other builds may have the cache from here on; files in it are only ever added.
+        drop(fetcher);
+        let roots = debs.iter().filter(|deb| deb.control.yes("Essential")).map(Deb::name);
+        let roots: Vec<&str> = roots.chain(["apt"]).chain(what.packages.iter().map(String::as_str)).collect();
+        let needed = closure(debs.iter().map(|deb| &deb.control), &roots);
+        let (base, rest) = split(debs, &needed);
+        install::base(ctx, &base, &archives, deb_arch(ctx.spec.arch))?;
+        let tree = ctx.target.tree();
+        within::write_sources(tree, &ctx.spec.distro, &what.sources)?;
+        memo::write_marks(tree, &marks)?;
+        Memo { debs: rest.into_iter().map(|deb| deb.path).collect(), archives, marks, seen: memo::fingerprint(tree)? }.save(ctx)
+    }
+
+    fn transaction(&self, what: &Packages, ctx: &PackageCtx<'_>) -> Result<(), PackageError> {
+        let tree = ctx.target.tree();
+        let memo = Memo::load(ctx)?;
+        let seen = memo::fingerprint(tree)?;
+        let unchanged = memo.as_ref().is_some_and(|memo| memo.seen.sources == seen.sources);
+        if !unchanged || !what.remove.is_empty() {
+            return within::apt(what, ctx, unchanged);
+        }
+        if let Some(memo) = memo.filter(|memo| memo.seen == seen && !what.recommends) {
+            let debs = install::open_all(&memo.debs)?;
+            let names: Vec<&str> = what.install.keys().map(String::as_str).collect();
+            let known = names.iter().all(|name| debs.iter().any(|deb| deb.name() == *name) || is_installed(tree, name).unwrap_or(false));
+            if known {
+                let needed = closure(debs.iter().map(|deb| &deb.control), &names);
+                let (now, rest) = split(debs, &needed);
+                install::fresh(ctx, &now, &memo.archives)?;
+                memo::write_marks(tree, &memo.marks)?;
+                let debs = rest.into_iter().map(|deb| deb.path).collect();
+                return Memo { debs, seen: memo::fingerprint(tree)?, ..memo }.save(ctx);
+            }
+        }
+        let fetcher = Fetcher::open(ctx)?;
+        fetcher.set_state(&memo::read(tree, memo::STATUS)?, &memo::read(tree, memo::MARKS)?)?;
+        let request = Request { install: what.install.keys().cloned().collect(), remove: Vec::new(), recommends: what.recommends };
+        let chosen = fetcher.choose(&request).map_err(|error| {
+            explain(error, &fetcher, |name| what.install.get(name).cloned().unwrap_or_default())
+        })?;
+        let Some(files) = chosen.fresh() else {
+            drop(fetcher);
+            return within::apt(what, ctx, unchanged);
+        };
+        let debs = install::open_all(&files)?;
+        let marks = fetcher.marks()?;
+        let archives = fetcher.places().archives.clone();
+        drop(fetcher);
+        install::fresh(ctx, &debs, &archives)?;
+        memo::write_marks(tree, &marks)
+    }
+
+    fn installed(&self, tree: &TargetDir) -> Result<Vec<InstalledPackage>, PackageError> {
+        let mut found: Vec<_> = database::status(tree)?
+            .iter()
+            .filter(|package| database::state(package) == "installed")
+            .map(|package| InstalledPackage {
+                name: package.text("Package").to_owned(),
+                version: package.text("Version").to_owned(),
+                arch: package.text("Architecture").to_owned(),
+                // `Source: name` or `Source: name (version)`; absent if it has the package's name.
+                source: Some(package.text("Source").split(' ').next().unwrap_or_default())
+                    .map(|name| if name.is_empty() { package.text("Package") } else { name }.to_owned()),
+            })
+            .collect();
+        found.sort();
+        Ok(found)
+    }
+
+    fn clean(&self, ctx: &PackageCtx<'_>) -> Result<(), PackageError> {
+        Ok(tidy::tidy(ctx.target.tree())?)
+    }
+}
+
+/// Parts packages into those at the places `needed` and the others. Both keep their order.
+fn split(debs: Vec<Deb>, needed: &BTreeSet<usize>) -> (Vec<Deb>, Vec<Deb>) {
+    let mut places = 0..debs.len();
+    debs.into_iter().partition(|_| places.next().is_some_and(|place| needed.contains(&place)))
+}
+
+fn is_installed(tree: &TargetDir, name: &str) -> Result<bool, PackageError> {
+    Ok(database::status(tree)?.iter().any(|package| package.text("Package") == name && database::state(package) == "installed"))
+}
+
+fn explain(error: PackageError, fetcher: &Fetcher<'_>, wanted_by: impl Fn(&str) -> Vec<String>) -> PackageError {
+    match error {
+        PackageError::NotFound(names) => PackageError::NotFound(describe(names, wanted_by, |name| fetcher.nearest(name))),
+        other => other,
+    }
+}
