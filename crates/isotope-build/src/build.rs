@@ -10,7 +10,8 @@ use crate::sandbox::{Purpose, TargetRoot};
 use crate::work::Work;
 use isotope_disk::MountedDisk;
 use isotope_plan::geometry::Geometry;
-use isotope_plan::{Packages, Plan, Source, Step, StepAction};
+use isotope_plan::{Family, Packages, Plan, Source, Step, StepAction};
+use isotope_sys::target::TargetDir;
 use std::collections::BTreeMap;
 
 /// How far the disk is.
@@ -80,9 +81,11 @@ impl Build<'_> {
     ) -> Result<T, StepError> {
         let family = self.plan.target.family;
         let manager = package::manager(family)?;
-        let cache_dir = self.cache.packages(&format!("{family:?}").to_lowercase()).map_err(|error| {
-            StepError::Output { path: "the package cache".into(), source: Box::new(error) }
-        })?;
+        let name = match family {
+            Family::Debian => "debian",
+            Family::Redhat => "redhat",
+        };
+        let cache_dir = self.cache.packages(name).map_err(|error| StepError::Cache(Box::new(error)))?;
         let scratch = self.work.host_directory().join("packages");
         std::fs::create_dir_all(&scratch).map_err(StepError::io("make", &scratch))?;
         let upcoming: Vec<&Packages> = self
@@ -134,10 +137,17 @@ impl Build<'_> {
         self.clamp()
     }
 
-    /// No file is younger than the build's clock.
+    /// No file is younger than the build's clock, on any of the target's filesystems.
     pub(crate) fn clamp(&self) -> Result<(), StepError> {
         let epoch = i64::try_from(self.plan.source_date_epoch).unwrap_or(i64::MAX);
-        Ok(self.target.tree().clamp_times(epoch)?)
+        self.target.tree().clamp_times(epoch)?;
+        if let (Stage::Mounted(disk), Some(layout)) = (&self.stage, &self.plan.layout) {
+            let filesystems = layout.partitions.iter().filter_map(|partition| partition.filesystem.as_ref());
+            for mount in filesystems.filter_map(|filesystem| filesystem.mount.as_ref()).filter(|mount| mount.path != "/") {
+                TargetDir::open(disk.root().join(mount.path.trim_start_matches('/')))?.clamp_times(epoch)?;
+            }
+        }
+        Ok(())
     }
 
     /// Notes and tells something the user should know.

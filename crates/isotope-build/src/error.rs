@@ -2,9 +2,12 @@
 
 use crate::event::{Failure, FailureClass};
 use crate::package::PackageError;
+use crate::report::BuildError;
 use crate::sandbox::SandboxError;
 use isotope_boot::BootError;
 use isotope_disk::DiskError;
+use isotope_image::export::ExportError;
+use isotope_image::output::OutputError;
 use isotope_plan::Step;
 use isotope_sys::command::CommandError;
 use isotope_sys::target::TargetError;
@@ -37,8 +40,14 @@ pub(crate) enum StepError {
     #[error(transparent)]
     Boot(#[from] BootError),
     /// An output failed.
-    #[error("cannot write {}", path.display())]
-    Output { path: PathBuf, source: Box<dyn Error + Send + Sync> },
+    #[error(transparent)]
+    Export(Box<ExportError>),
+    /// The manifest could not be written.
+    #[error(transparent)]
+    Manifest(#[from] OutputError),
+    /// The cache failed.
+    #[error(transparent)]
+    Cache(Box<BuildError>),
     /// A file of the build's own failed.
     #[error("cannot {what} {}", path.display())]
     Io { what: &'static str, path: PathBuf, source: std::io::Error },

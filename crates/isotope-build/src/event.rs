@@ -4,7 +4,8 @@ use isotope_element::{Origin, Phase};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 /// One thing that happened. As JSON: `{"event":"step-started", …}`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -125,7 +126,13 @@ pub enum FailureClass {
 #[derive(Clone)]
 pub struct Events {
     sink: Arc<dyn Fn(Event) + Send + Sync>,
+    start: Instant,
+    /// Milliseconds after `start`.
+    last_progress: Arc<AtomicU64>,
 }
+
+/// Progress is told no more often than this.
+const PROGRESS_INTERVAL_MS: u64 = 100;
 
 impl std::fmt::Debug for Events {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -137,7 +144,7 @@ impl Events {
     /// Events go to `sink`.
     #[must_use]
     pub fn new(sink: impl Fn(Event) + Send + Sync + 'static) -> Self {
-        Self { sink: Arc::new(sink) }
+        Self { sink: Arc::new(sink), start: Instant::now(), last_progress: Arc::default() }
     }
 
     /// Events go nowhere.
@@ -161,8 +168,14 @@ impl Events {
         self.send(Event::Command { line: line.to_owned() });
     }
 
-    /// How far the step is, in bytes.
+    /// How far the step is, in bytes. May be called for each block: what comes too soon after the last one is dropped.
     pub fn progress(&self, what: &str, done: u64, total: Option<u64>) {
+        let now = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let last = self.last_progress.load(Ordering::Relaxed);
+        if total != Some(done) && now.saturating_sub(last) < PROGRESS_INTERVAL_MS {
+            return;
+        }
+        self.last_progress.store(now, Ordering::Relaxed);
         self.send(Event::Progress { what: Some(what.to_owned()), done, total });
     }
 

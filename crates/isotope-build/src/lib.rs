@@ -7,6 +7,7 @@ mod cache;
 mod engine;
 mod error;
 mod event;
+pub mod facts;
 mod failed_state;
 mod log;
 mod manifest;

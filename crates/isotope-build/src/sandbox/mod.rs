@@ -60,6 +60,8 @@ pub struct Purpose {
     pub defer_initramfs: bool,
     /// Seen read-only at `/run/isotope/element`.
     pub element: Option<PathBuf>,
+    /// Seen as `/etc/fstab` by programs that look which filesystems the image will have, if the tree has none yet.
+    pub fstab: Option<String>,
 }
 
 /// Whether a bound directory can be written.
@@ -220,6 +222,9 @@ impl Sandbox<'_> {
         self.loans.extend(resolv::lend(bound, &resolver)?);
         if purpose.packages && bound.exists("/usr/sbin") {
             self.loans.push(Loan::place(bound, "/usr/sbin", "policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755)?);
+        }
+        if let Some(fstab) = purpose.fstab.as_ref().filter(|_| bound.exists("/etc") && !bound.exists("/etc/fstab")) {
+            self.loans.push(Loan::place(bound, "/etc", "fstab", fstab, 0o644)?);
         }
         Ok(())
     }

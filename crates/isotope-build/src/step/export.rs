@@ -1,10 +1,14 @@
-//! Writes outputs. All that are made of the disk are written at the first of their steps, by one reader.
+//! Writes outputs. Those of the tree are made while the disk is still mounted, those of the disk in one pass when it is
+//! closed, all at the first export step; the later ones find their file there.
 
 use super::Run;
 use super::disk::{of_disk, told};
 use crate::build::{Build, Stage};
 use crate::error::StepError;
+use crate::report::OutputFile;
+use isotope_image::export::{self, ExportError, ExportOptions, ExportProgress, Exported};
 use isotope_plan::Step;
+use std::fs::File;
 
 /// The step: an index into the plan's exports.
 pub(super) struct Export(pub usize);
@@ -13,29 +17,76 @@ impl Run for Export {
     fn run(&self, step: &Step, build: &mut Build<'_>) -> Result<(), StepError> {
         let export = build.plan.exports.get(self.0).ok_or(StepError::Plan("an export that is not in the plan"))?;
         build.seal(step)?;
-        if of_disk(export.format) { self.disk(build) } else { self.tree(build) }
-    }
-}
-
-impl Export {
-    fn tree(&self, _build: &mut Build<'_>) -> Result<(), StepError> {
-        Err(StepError::Plan("exports are not wired yet"))
-    }
-
-    fn disk(&self, build: &mut Build<'_>) -> Result<(), StepError> {
-        close(build)?;
-        Err(StepError::Plan("exports are not wired yet"))
-    }
-}
-
-/// Closes the mounted disk.
-fn close(build: &mut Build<'_>) -> Result<(), StepError> {
-    if matches!(build.stage, Stage::Mounted(_)) {
-        build.clamp()?;
-        if let Stage::Mounted(disk) = std::mem::replace(&mut build.stage, Stage::Tree) {
-            let geometry = disk.finish(&mut told(&build.events))?;
-            build.stage = Stage::Closed(geometry);
+        if build.products.outputs.is_empty() {
+            trees(build)?;
+            disks(build)?;
         }
+        let path = build.options.out_dir.join(&export.file_name);
+        match build.products.outputs.iter().find(|output| output.path == path) {
+            Some(output) => build.events.output(&format!("{}: {} bytes", path.display(), output.size)),
+            None => return Err(StepError::Plan("an output was not made")),
+        }
+        Ok(())
     }
+}
+
+/// Outputs of the tree: of the mounted disk if there is one, for what was done to it after the tree phases.
+fn trees(build: &mut Build<'_>) -> Result<(), StepError> {
+    build.clamp()?;
+    let exports = wanted(build, false);
+    if exports.is_empty() {
+        return Ok(());
+    }
+    let (out_dir, root) = (&build.options.out_dir, build.target.tree().host_path());
+    let made = export::tree(root, &exports, out_dir, &options(build), &progress(build))?;
+    record(build, made);
     Ok(())
+}
+
+/// Outputs of the disk, which is closed for them.
+fn disks(build: &mut Build<'_>) -> Result<(), StepError> {
+    if let Stage::Mounted(disk) = std::mem::replace(&mut build.stage, Stage::Tree) {
+        let geometry = disk.finish(&mut told(&build.events))?;
+        build.stage = Stage::Closed(geometry);
+    }
+    let exports = wanted(build, true);
+    if exports.is_empty() {
+        return Ok(());
+    }
+    if !matches!(build.stage, Stage::Closed(_)) {
+        return Err(StepError::Plan("a disk output without a disk"));
+    }
+    let raw = build.work.raw();
+    let file = File::open(&raw).map_err(StepError::io("open", &raw))?;
+    let made = export::disk(&file, &exports, &build.options.out_dir, &options(build), &progress(build))?;
+    record(build, made);
+    Ok(())
+}
+
+fn wanted(build: &Build<'_>, disk: bool) -> Vec<isotope_plan::Export> {
+    build.plan.exports.iter().filter(|export| of_disk(export.format) == disk).cloned().collect()
+}
+
+fn options(build: &Build<'_>) -> ExportOptions {
+    // The raw disk is the build's own, and is not written again: it may become an output as it is.
+    ExportOptions { threads: build.options.jobs.unwrap_or(0), epoch: build.plan.source_date_epoch, take_raw: true }
+}
+
+fn progress<'b>(build: &'b Build<'_>) -> impl Fn(ExportProgress) + Sync + 'b {
+    |ExportProgress { done, total }| build.events.progress("writing outputs", done, Some(total))
+}
+
+fn record(build: &mut Build<'_>, made: Vec<Exported>) {
+    build.products.outputs.extend(made.into_iter().map(|Exported { path, format, size, allocated: _, digests }| OutputFile {
+        path,
+        format,
+        size,
+        digests: digests.into_iter().map(|digest| (digest.algorithm, digest.hex)).collect(),
+    }));
+}
+
+impl From<ExportError> for StepError {
+    fn from(error: ExportError) -> Self {
+        Self::Export(Box::new(error))
+    }
 }

@@ -58,6 +58,7 @@ impl Script<'_> {
             packages: false,
             defer_initramfs: build.initramfs_to_come(step),
             element: Some(self.0.element_dir.clone()),
+            fstab: None,
         };
         build.scene.purpose = Some(purpose.clone());
         let sandbox = build.target.enter(&purpose)?;

@@ -38,7 +38,8 @@ impl Run for Initramfs {
             build.warn(format!("kernel {kernels} is installed without an initramfs generator: it boots without an initramfs"));
             return Ok(());
         };
-        let purpose = Purpose::default();
+        // The initramfs gets the fsck of the root filesystem, which generators read off fstab; the disk comes later.
+        let purpose = Purpose { fstab: build.plan.layout.as_ref().map(isotope_disk::fstab::render), ..Purpose::default() };
         build.scene.purpose = Some(purpose.clone());
         let sandbox = build.target.enter(&purpose)?;
         for version in &kernels {

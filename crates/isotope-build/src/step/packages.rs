@@ -27,6 +27,6 @@ impl Run for Transaction<'_> {
 }
 
 fn set_scene(step: &Step, build: &mut Build<'_>) {
-    let purpose = Purpose { packages: true, defer_initramfs: build.initramfs_to_come(step), element: None };
+    let purpose = Purpose { packages: true, defer_initramfs: build.initramfs_to_come(step), ..Purpose::default() };
     build.scene.purpose = Some(purpose);
 }

@@ -53,6 +53,9 @@ pub struct TargetDir {
 
 const RESOLVE: ResolveFlags = ResolveFlags::IN_ROOT.union(ResolveFlags::NO_MAGICLINKS);
 
+/// What says that a name is not there; links that go round in a circle lead to nothing.
+const ABSENT: [Errno; 3] = [Errno::NOENT, Errno::NOTDIR, Errno::LOOP];
+
 impl TargetDir {
     /// Opens the tree at `path` on the host.
     ///
@@ -167,7 +170,7 @@ impl TargetDir {
         let path = path.as_ref();
         match self.regular("empty", path, OFlags::WRONLY, 0) {
             Ok(file) => file.set_len(0).map_err(|source| self.io_error("empty", path, source)),
-            Err(error) if is(&error, &[Errno::NOENT, Errno::NOTDIR]) => Ok(()),
+            Err(error) if is(&error, &ABSENT) => Ok(()),
             Err(error) => Err(error),
         }
     }
@@ -208,7 +211,7 @@ impl TargetDir {
         });
         match read {
             Ok(content) => Ok(Some(OsStr::from_bytes(content.as_bytes()).to_owned())),
-            Err(error) if is(&error, &[Errno::NOENT, Errno::INVAL, Errno::NOTDIR]) => Ok(None),
+            Err(error) if is(&error, &ABSENT) || is(&error, &[Errno::INVAL]) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -446,7 +449,7 @@ fn is(error: &TargetError, errnos: &[Errno]) -> bool {
 fn absent_is_false(result: Result<(), TargetError>) -> Result<bool, TargetError> {
     match result {
         Ok(()) => Ok(true),
-        Err(error) if is(&error, &[Errno::NOENT, Errno::NOTDIR]) => Ok(false),
+        Err(error) if is(&error, &ABSENT) => Ok(false),
         Err(error) => Err(error),
     }
 }
@@ -454,7 +457,7 @@ fn absent_is_false(result: Result<(), TargetError>) -> Result<bool, TargetError>
 fn absent_is_none<T>(result: Result<T, Errno>) -> Result<Option<T>, Errno> {
     match result {
         Ok(value) => Ok(Some(value)),
-        Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
+        Err(errno) if ABSENT.contains(&errno) => Ok(None),
         Err(errno) => Err(errno),
     }
 }
