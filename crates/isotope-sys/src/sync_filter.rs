@@ -13,7 +13,7 @@ const AUDIT_ARCH: u32 = 0xC000_00B7;
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 compile_error!("the sync filter knows x86_64 and aarch64");
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "system call numbers are small and positive")]
+#[expect(clippy::cast_possible_truncation, reason = "system call numbers are small and positive")]
 const CALLS: [u32; 6] = [
     libc::SYS_fsync as u32,
     libc::SYS_fdatasync as u32,

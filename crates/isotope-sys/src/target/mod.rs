@@ -97,7 +97,7 @@ impl TargetDir {
     /// There is a link in it, or it is not there.
     pub fn open_mount_point(&self, path: impl AsRef<TargetPath>) -> Result<OwnedFd, TargetError> {
         let path = path.as_ref();
-        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
         fs::openat2(&self.root, path.as_path(), flags, Mode::empty(), RESOLVE | ResolveFlags::NO_SYMLINKS)
             .map_err(|errno| self.error("mount on", path, errno))
     }
