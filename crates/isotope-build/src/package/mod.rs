@@ -2,7 +2,9 @@
 
 mod apt;
 pub mod deb;
+mod dnf;
 mod dpkg;
+mod hold;
 
 use crate::event::Events;
 use crate::sandbox::{SandboxError, TargetRoot};
@@ -13,6 +15,8 @@ use isotope_sys::target::{TargetDir, TargetError};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+
+use hold::hold;
 
 /// What a package manager can do for a build.
 ///
@@ -137,6 +141,6 @@ pub enum PackageError {
 pub fn manager(family: Family) -> Result<Box<dyn PackageManager>, PackageError> {
     match family {
         Family::Debian => Ok(Box::new(apt::Apt)),
-        Family::Redhat => Err(PackageError::Unsupported("packages of the redhat family are not supported yet".to_owned())),
+        Family::Redhat => Ok(Box::new(dnf::Dnf)),
     }
 }

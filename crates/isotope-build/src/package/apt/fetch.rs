@@ -8,11 +8,9 @@
 use super::choice::Choice;
 use super::config::{self, HostSettings, Places};
 use super::words;
-use crate::package::{PackageCtx, PackageError};
+use crate::package::{PackageCtx, PackageError, hold};
 use isotope_element::Arch;
 use isotope_sys::command::Tool;
-use rustix::fs::{FlockOperation, flock};
-use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
 use std::fs::File;
@@ -67,16 +65,18 @@ impl<'a> Fetcher<'a> {
         let host = HostSettings::read().map_err(|source| PackageError::Command { what: "cannot ask the host's apt for its settings".into(), source })?;
         let arch = deb_arch(ctx.spec.arch);
         let sources = config::sources(ctx.sources, Some(arch), |keyring| keyring.display().to_string());
-        let cache = ctx.cache_dir.join(LAYOUT);
+        // apt takes a relative path as relative to another one of its paths.
+        let absolute = |path: &Path| std::path::absolute(path).map_err(|source| PackageError::Io { what: "find", path: path.to_owned(), source });
+        let cache = absolute(ctx.cache_dir)?.join(LAYOUT);
         let places = Places {
-            work: ctx.scratch.join("apt"),
+            work: absolute(ctx.scratch)?.join("apt"),
             index: cache.join("index").join(key(&[&sources, arch])),
             archives: cache.join("archives"),
         };
         for dir in places.dirs() {
             make_dir(&dir)?;
         }
-        let lock = wait_for(&cache.join("lock"), ctx)?;
+        let lock = hold(&cache.join("lock"), ctx.events)?;
         write(&places.config_file(), &config::text(&places, arch, &host))?;
         write(&places.work.join("sources.list.d/isotope.sources"), &sources)?;
         let fetcher = Self { ctx, places, _lock: lock };
@@ -234,25 +234,6 @@ fn key(parts: &[&str]) -> String {
         let _infallible = write!(text, "{byte:02x}");
         text
     })
-}
-
-fn wait_for(path: &Path, ctx: &PackageCtx<'_>) -> Result<File, PackageError> {
-    let failed = |source| PackageError::Io { what: "lock", path: path.to_owned(), source };
-    let file = File::options().create(true).truncate(false).write(true).open(path).map_err(failed)?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Err(Errno::WOULDBLOCK) => {
-            ctx.events.output("waiting for another build that is downloading packages");
-            loop {
-                match flock(&file, FlockOperation::LockExclusive) {
-                    Err(Errno::INTR) => {}
-                    result => break result,
-                }
-            }
-        }
-        result => result,
-    }
-    .map_err(|errno| failed(errno.into()))?;
-    Ok(file)
 }
 
 fn make_dir(path: &Path) -> Result<(), PackageError> {

@@ -146,7 +146,7 @@ impl<'a> Run<'a> {
     }
 
     fn dpkg(&self, what: &str, args: &[impl AsRef<std::ffi::OsStr>]) -> Result<(), PackageError> {
-        let tool = environment(self.sandbox.tool("dpkg")?, self.ctx.epoch).args(OPTIONS).args(args);
+        let tool = environment(self.sandbox.tool("dpkg")?).args(OPTIONS).args(args);
         self.sandbox.run(&tool, self.ctx.events).map_err(|source| PackageError::Command { what: what.to_owned(), source })
     }
 
@@ -155,10 +155,11 @@ impl<'a> Run<'a> {
     }
 }
 
-/// What maintainer scripts see: nobody answers questions, and the clock of whatever asks for it is the plan's.
+/// What maintainer scripts see: nobody answers questions. `SOURCE_DATE_EPOCH` is not set: Python would compile modules
+/// whose source it reads and hashes at every start.
 #[must_use]
-pub fn environment(tool: Tool, epoch: u64) -> Tool {
-    tool.env("DEBIAN_FRONTEND", "noninteractive").env("DEBCONF_NONINTERACTIVE_SEEN", "true").env("SOURCE_DATE_EPOCH", epoch.to_string())
+pub fn environment(tool: Tool) -> Tool {
+    tool.env("DEBIAN_FRONTEND", "noninteractive").env("DEBCONF_NONINTERACTIVE_SEEN", "true")
 }
 
 /// Counts unpacked bytes (compressed ones: their sum is known beforehand).

@@ -99,6 +99,12 @@ pub fn read(tree: &TargetDir, path: &str) -> Result<String, TargetError> {
     if tree.exists(path) { tree.read_text(path) } else { Ok(String::new()) }
 }
 
+/// apt's marks without those of `packages`.
+#[must_use]
+pub fn unmark(marks: &str, packages: &BTreeSet<&str>) -> String {
+    paragraphs(marks).filter(|mark| !packages.contains(mark.text("Package"))).map(|mark| mark.to_text()).collect()
+}
+
 /// Writes apt's marks into a target, those of installed packages.
 ///
 /// # Errors

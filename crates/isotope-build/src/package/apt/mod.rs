@@ -61,7 +61,8 @@ impl PackageManager for Apt {
         install::base(ctx, &base, &archives, deb_arch(ctx.spec.arch))?;
         let tree = ctx.target.tree();
         within::write_sources(tree, &ctx.spec.distro, &what.sources)?;
-        memo::write_marks(tree, &marks)?;
+        // The base counts as wanted for itself, as with every bootstrapper: `apt autoremove` leaves it alone.
+        let marks = memo::unmark(&marks, &base.iter().map(Deb::name).collect());
         Memo { debs: rest.into_iter().map(|deb| deb.path).collect(), archives, marks, seen: memo::fingerprint(tree)? }.save(ctx)
     }
 
@@ -122,7 +123,7 @@ impl PackageManager for Apt {
     }
 
     fn clean(&self, ctx: &PackageCtx<'_>) -> Result<(), PackageError> {
-        Ok(tidy::tidy(ctx.target.tree())?)
+        Ok(tidy::tidy(ctx.target.tree(), ctx.epoch)?)
     }
 }
 

@@ -48,7 +48,7 @@ pub fn apt(what: &Packages, ctx: &PackageCtx<'_>, host_index: bool) -> Result<()
     let host = HostSettings::read().map_err(|source| PackageError::Command { what: "cannot ask the host's apt for its settings".into(), source })?;
     sandbox.dir().write(SETTINGS, host.lines(), 0o644)?;
     let run = |args: &[String]| -> Result<(), PackageError> {
-        let tool = install::environment(sandbox.tool("apt-get")?, ctx.epoch).env("APT_CONFIG", SETTINGS);
+        let tool = install::environment(sandbox.tool("apt-get")?).env("APT_CONFIG", SETTINGS);
         let tool = tool.args(["-q", "-y", "-o", "APT::Sandbox::User=root", "-o", "Acquire::Languages=none", "-o", "Acquire::Retries=3"]);
         let tool = tool.args(["-o", "Dpkg::Use-Pty=0", "-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold"]);
         // Package files stay in the cache.
