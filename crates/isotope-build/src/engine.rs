@@ -11,6 +11,7 @@ use crate::sandbox::TargetRoot;
 use crate::work::Work;
 use crate::{failed_state, manifest, step};
 use isotope_plan::{Plan, Step};
+use isotope_sys::command;
 use isotope_sys::namespace::{self, Channel};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -52,6 +53,8 @@ pub(crate) fn main(orders: Orders<'_>, channel: Channel) -> i32 {
         mask.event(&mut event);
         say(&sink, &Message::Event(event));
     });
+    let trace = events.clone();
+    command::observe(move |line| trace.command(line));
     match execute(orders, &events) {
         Ok(report) => {
             let outputs = report.outputs.iter().map(|output| output.path.clone()).collect();
@@ -129,6 +132,7 @@ fn give_up(error: &StepError, step: &Step, build: &Build<'_>, orders: Orders<'_>
             Err(error) => failure.hints.push(format!("the tree could not be kept: {error}")),
         },
         OnError::Shell => {
+            failure.hints.retain(|hint| !hint.starts_with("--on-error=shell"));
             if let Err(error) = failed_state::shell(build, &failure) {
                 failure.hints.push(format!("no shell could be opened: {error}"));
             }

@@ -40,7 +40,7 @@ pub(crate) fn shell(build: &Build<'_>, failure: &Failure) -> Result<(), StepErro
         }
     };
     let tool = build.scene.env.iter().fold(tool, |tool, (name, value)| tool.env(name, value));
-    let tool = tool.env("TERM", "linux").env("PS1", "isotope:\\w# ").arg("-i").terminal();
+    let tool = tool.env("TERM", "linux").env("PS1", "isotope# ").arg("-i").terminal();
     build.events.send(Event::ShellStarted { message });
     let ended = tool.run_interactive();
     build.events.send(Event::ShellEnded);

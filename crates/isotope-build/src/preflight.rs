@@ -24,10 +24,11 @@ pub(crate) fn check(plan: &Plan, options: &BuildOptions) -> Vec<Problem> {
             }
         }
     }
-    if let OnError::Keep(dir) = &options.on_error {
-        if dir.read_dir().is_ok_and(|mut entries| entries.next().is_some()) {
-            problem(format!("{} is to keep the tree of a failed build, but it is not empty", dir.display()), Some("remove it, or name another"));
-        }
+    if let OnError::Keep(dir) = &options.on_error
+        && dir.read_dir().is_ok_and(|mut entries| entries.next().is_some())
+    {
+        let message = format!("{} is to keep the tree of a failed build, but it is not empty", dir.display());
+        problem(message, Some("remove it, or name another"));
     }
     problems
 }

@@ -74,6 +74,12 @@ pub enum BuildError {
         /// The signal's number.
         signal: i32,
     },
+    /// The build's process ended and said nothing: a fault of Isotope itself.
+    #[error("the build process ended without a result; its log is {}", log.display())]
+    NoResult {
+        /// The trace log.
+        log: PathBuf,
+    },
     /// The namespaces could not be made.
     #[error("cannot start the build")]
     Namespace(#[from] NamespaceError),

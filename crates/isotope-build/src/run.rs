@@ -4,12 +4,13 @@ use crate::cache::Cache;
 use crate::engine::{self, Message, Orders};
 use crate::event::Event;
 use crate::log::TraceLog;
-use crate::options::BuildOptions;
+use crate::options::{BuildOptions, OnError};
 use crate::report::{BuildError, Report};
 use crate::{preflight, work};
 use isotope_plan::Plan;
 use isotope_sys::command::take_terminal;
 use isotope_sys::namespace::{self, Outcome};
+use std::path::PathBuf;
 
 /// The host name that programs of a build see; packages that note it down note a neutral one.
 const HOSTNAME: &str = "localhost";
@@ -19,6 +20,7 @@ const HOSTNAME: &str = "localhost";
 /// # Errors
 /// See [`BuildError`]. Whatever the error, nothing stays mounted, attached, running or half written.
 pub fn run(plan: &Plan, options: &BuildOptions, on_event: &mut dyn FnMut(Event)) -> Result<Report, BuildError> {
+    let options = &absolute(options)?;
     let problems = preflight::check(plan, options);
     if !problems.is_empty() {
         return Err(BuildError::Preflight(problems));
@@ -59,11 +61,23 @@ pub fn run(plan: &Plan, options: &BuildOptions, on_event: &mut dyn FnMut(Event))
         Outcome::Exited(_) => match (report, failure) {
             (_, Some(failure)) => Err(BuildError::Failed(failure)),
             (Some(report), None) => Ok(report),
-            (None, None) => Err(BuildError::Killed { signal: 0 }),
+            (None, None) => Err(BuildError::NoResult { log: log_path.clone() }),
         },
     };
     if let Err(error) = &ended {
         log.text(&error.to_string());
     }
     ended
+}
+
+/// The same options with absolute paths: hooks on the host have a working directory of their own.
+fn absolute(options: &BuildOptions) -> Result<BuildOptions, BuildError> {
+    let path = |path: &PathBuf| {
+        std::path::absolute(path).map_err(|source| BuildError::Io { what: "find the place of", path: path.clone(), source })
+    };
+    let on_error = match &options.on_error {
+        OnError::Keep(dir) => OnError::Keep(path(dir)?),
+        other => other.clone(),
+    };
+    Ok(BuildOptions { out_dir: path(&options.out_dir)?, cache_dir: path(&options.cache_dir)?, on_error, ..options.clone() })
 }

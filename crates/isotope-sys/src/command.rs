@@ -10,10 +10,22 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus, Stdio};
+use std::sync::OnceLock;
 
 mod confine;
 
 pub use confine::take_terminal;
+
+/// Told the full command line of every tool that [`Tool::run`] and [`Tool::run_lines`] start.
+type Observer = Box<dyn Fn(&str) + Send + Sync>;
+
+/// The one piece of process-wide state: tools are started on every floor, and the trace of a build is one.
+static OBSERVER: OnceLock<Observer> = OnceLock::new();
+
+/// Sets who is told of the tools that this process starts. Only the first call counts.
+pub fn observe(observer: impl Fn(&str) + Send + Sync + 'static) {
+    OBSERVER.set(Box::new(observer)).ok();
+}
 
 /// Lines of output that an error carries.
 const TAIL_LINES: usize = 30;
@@ -252,6 +264,9 @@ impl Tool {
         on_stderr: &mut (dyn FnMut(&str) + Send),
     ) -> Result<String, CommandError> {
         let pipe_error = |source| CommandError::Pipe { line: self.line(), source };
+        if let Some(observer) = OBSERVER.get() {
+            observer(&self.line());
+        }
         let stdin = if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() };
         let mut child = self.spawn(stdin, Stdio::piped(), Stdio::piped())?;
         let (mut out, err) = match (child.stdout.take(), child.stderr.take()) {

@@ -13,6 +13,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::stat::{Mode, umask};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork, getpid, getppid, pipe2, sethostname};
 use std::fs::File;
@@ -303,6 +304,8 @@ fn attend(child: Pid, waited: &SigSet) -> i32 {
 
 /// PID 1's life; returns its exit status. `alive` ends when the supervisor does.
 fn first_process(body: impl FnOnce(Channel) -> i32, channel: Channel, alive: &OwnedFd) -> i32 {
+    // What programs make in a tree must not depend on the caller's habits.
+    umask(Mode::from_bits_truncate(0o022));
     let prepared = die_with_parent().and_then(|()| {
         // The supervisor may have died before the request above; its pid cannot be seen from here, its pipe can.
         let mut fds = [PollFd::new(alive.as_fd(), PollFlags::POLLIN)];

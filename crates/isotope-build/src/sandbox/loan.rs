@@ -46,3 +46,63 @@ impl Loan {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree() -> (tempfile::TempDir, TargetDir) {
+        let dir = tempfile::tempdir().unwrap();
+        let tree = TargetDir::open(dir.path()).unwrap();
+        tree.create_dir_all("/etc", 0o755).unwrap();
+        (dir, tree)
+    }
+
+    fn lend(tree: &TargetDir) -> Loan {
+        Loan::place(tree, "/etc", "resolv.conf", "lent", 0o644).unwrap()
+    }
+
+    fn names(tree: &TargetDir) -> Vec<String> {
+        tree.read_dir("/etc").unwrap().iter().map(|entry| entry.name.to_string_lossy().into_owned()).collect()
+    }
+
+    #[test]
+    fn nothing_before_nothing_after() {
+        let (_dir, tree) = tree();
+        let loan = lend(&tree);
+        assert_eq!(tree.read("/etc/resolv.conf").unwrap(), b"lent");
+        loan.take_back(&tree).unwrap();
+        assert!(names(&tree).is_empty());
+    }
+
+    #[test]
+    fn what_stood_there_comes_back_also_a_link() {
+        let (_dir, tree) = tree();
+        tree.symlink("/nowhere", "/etc/resolv.conf").unwrap();
+        let loan = lend(&tree);
+        loan.take_back(&tree).unwrap();
+        assert_eq!(tree.read_link("/etc/resolv.conf").unwrap().unwrap(), "/nowhere");
+        assert_eq!(names(&tree), ["resolv.conf"]);
+    }
+
+    #[test]
+    fn what_a_package_puts_there_meanwhile_stays() {
+        for edited in [false, true] {
+            let (_dir, tree) = tree();
+            tree.write("/etc/resolv.conf", "old", 0o644).unwrap();
+            let loan = lend(&tree);
+            if edited {
+                std::io::Write::write_all(&mut tree.append("/etc/resolv.conf", 0o644).unwrap(), b" and edited").unwrap();
+            } else {
+                tree.symlink("../run/stub", "/etc/resolv.conf").unwrap();
+            }
+            loan.take_back(&tree).unwrap();
+            assert_eq!(names(&tree), ["resolv.conf"]);
+            if edited {
+                assert_eq!(tree.read("/etc/resolv.conf").unwrap(), b"lent and edited");
+            } else {
+                assert_eq!(tree.read_link("/etc/resolv.conf").unwrap().unwrap(), "../run/stub");
+            }
+        }
+    }
+}

@@ -21,9 +21,7 @@ impl Run for Install {
         let sandbox = build.target.enter(&Purpose::default())?;
         let run = |argv: &[&str]| -> Result<Vec<u8>, RunError> {
             let (program, args) = argv.split_first().ok_or("a program without a name")?;
-            let tool = sandbox.tool(program)?.args(args);
-            build.events.command(&tool.line());
-            Ok(tool.run()?.stdout)
+            Ok(sandbox.tool(program)?.args(args).run()?.stdout)
         };
         let installed = isotope_boot::install(spec, &BootContext {
             layout,

@@ -67,10 +67,10 @@ fn kernels(tree: &TargetDir) -> Result<BTreeSet<String>, TargetError> {
         }
     }
     for entry in tree.read_dir("/boot")? {
-        if let Some(version) = entry.name.to_string_lossy().strip_prefix("vmlinuz-") {
-            if !version.contains("rescue") {
-                found.insert(version.to_owned());
-            }
+        if let Some(version) = entry.name.to_string_lossy().strip_prefix("vmlinuz-")
+            && !version.contains("rescue")
+        {
+            found.insert(version.to_owned());
         }
     }
     Ok(found)

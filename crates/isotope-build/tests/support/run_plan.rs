@@ -25,7 +25,7 @@ fn main() {
     let Ok(plan) = serde_json::from_str(&text) else {
         std::process::exit(65);
     };
-    let mut say = |value: &dyn erased::Json| {
+    let say = |value: &dyn erased::Json| {
         writeln!(std::io::stdout().lock(), "{}", value.json()).ok();
     };
     let code = match isotope_build::run(&plan, &options, &mut |event| say(&event)) {

@@ -63,7 +63,7 @@ impl Tool {
     }
 
     /// Runs to its end with stdout and stderr in one pipe, so that lines come in the order in which they were written.
-    /// Processes that it leaves behind are killed when it ends, if the caller is PID 1 of a namespace.
+    /// If the caller is PID 1 of a namespace, every other process is killed when it ends: PID 1 runs one such tool at a time.
     ///
     /// # Errors
     /// As [`Tool::run`]; the error carries the last lines of both streams.
