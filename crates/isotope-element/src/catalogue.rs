@@ -1,8 +1,12 @@
 //! The catalogue: every element of a search path, loaded and validated.
+//!
+//! In: directories, earlier wins. Out: [`Catalogue`], or every problem of every manifest at once.
 
-use crate::{Diagnostic, ElementSet, HookFile, Manifest, ManifestError, Origin, Phase, ResolveErrors};
+use crate::diagnostic::sort;
+use crate::validate::{self, Reference};
+use crate::{Diagnostic, ElementSet, HookFile, Manifest, ManifestError, Origin, Phase, ResolveErrors, Severity, hook, resolve};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// One element.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,6 +19,8 @@ pub struct Element {
     pub manifest: Manifest,
     /// Its hooks, in run-parts order.
     pub hooks: BTreeMap<Phase, Vec<HookFile>>,
+    /// Names of other elements' variables that it uses; checked at resolution.
+    pub(crate) references: Vec<Reference>,
 }
 
 impl Element {
@@ -41,17 +47,88 @@ pub struct Catalogue {
 /// # Errors
 /// All problems of all manifests at once.
 pub fn load(search_path: &[PathBuf]) -> Result<Catalogue, Vec<ManifestError>> {
-    let _ = search_path;
-    todo!()
+    let mut catalogue = Catalogue::default();
+    let mut problems = Vec::new();
+    for path in search_path {
+        match list(path) {
+            Ok(dirs) => {
+                for dir in dirs {
+                    catalogue.add(&dir, &mut problems);
+                }
+            }
+            Err(problem) => problems.push(problem),
+        }
+    }
+    sort(&mut problems);
+    if problems.is_empty() { Ok(catalogue) } else { Err(problems) }
+}
+
+/// Load one element from its directory.
+///
+/// # Errors
+/// All problems of its manifest, templates and hooks; warnings are the second of the pair otherwise.
+pub(crate) fn load_one(dir: &Path) -> Result<(Element, Vec<Diagnostic>), Vec<Diagnostic>> {
+    let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let file = dir.join("element.toml");
+    let text = std::fs::read_to_string(&file).map_err(|error| vec![Diagnostic::error(&file, format!("cannot be read: {error}"))])?;
+    let (hooks, found) = hook::find(&name, dir);
+    let (mut problems, notes): (Vec<_>, Vec<_>) = found.into_iter().partition(|one| one.severity == Severity::Error);
+    if !validate::is_element_name(&name) {
+        let message = format!("`{name}` cannot name an element: use lower case letters, digits, `-` and `_`");
+        problems.push(Diagnostic::error(dir, message));
+    }
+    match validate::manifest(dir, &file, &text) {
+        Ok((manifest, references)) if problems.is_empty() => {
+            Ok((Element { name, dir: dir.to_owned(), manifest, hooks, references }, notes))
+        }
+        Ok(_) => Err(problems),
+        Err(more) => Err(problems.into_iter().chain(more).collect()),
+    }
+}
+
+/// The sub-directories of one directory of the search path, sorted.
+fn list(path: &Path) -> Result<Vec<PathBuf>, Diagnostic> {
+    let entries = path.canonicalize().and_then(std::fs::read_dir).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let entries = entries.map_err(|error| {
+        Diagnostic::error(path, format!("this directory of the elements path cannot be listed: {error}"))
+            .hint("name directories that hold elements in --elements-path and ELEMENTS_PATH".to_owned())
+    })?;
+    let mut dirs: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
+    dirs.retain(|dir| !dir.file_name().unwrap_or_default().to_string_lossy().starts_with('.'));
+    dirs.sort();
+    Ok(dirs)
 }
 
 impl Catalogue {
+    fn add(&mut self, dir: &Path, problems: &mut Vec<Diagnostic>) {
+        let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if let Some(first) = self.elements.get(&name) {
+            let message = format!("element `{name}` is overridden by {}", first.dir.display());
+            self.notes.push(Diagnostic::error(dir, message).severity(Severity::Note));
+            return;
+        }
+        if self.foreign.contains_key(&name) {
+            return;
+        }
+        if !dir.join("element.toml").is_file() {
+            self.foreign.insert(name, dir.to_owned());
+            return;
+        }
+        match load_one(dir) {
+            Ok((element, notes)) => {
+                self.notes.extend(notes);
+                self.elements.insert(name, element);
+            }
+            Err(more) => problems.extend(more),
+        }
+    }
+
     /// The closure of `names`, ordered.
     ///
     /// # Errors
     /// All problems at once.
     pub fn resolve<S: AsRef<str>>(&self, names: &[S]) -> Result<ElementSet, ResolveErrors> {
-        let _ = names;
-        todo!()
+        let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+        resolve::resolve(self, &names)
     }
 }

@@ -1,6 +1,6 @@
 //! `when`: whether an action applies to this target.
 
-use crate::{Arch, Family, TargetFacts, Value};
+use crate::{Arch, Family, TargetFacts, Value, Values};
 use std::collections::BTreeMap;
 
 /// All parts must hold; inside a part, one of the listed values. The default holds always.
@@ -14,7 +14,8 @@ pub struct Condition {
     pub release: Vec<String>,
     /// Architectures; empty: any.
     pub arch: Vec<Arch>,
-    /// Variable of this element (or `element.variable`) → accepted values.
+    /// Variable of this element (or `element.variable`) → accepted values. A variable that is a list holds if one of the
+    /// accepted values is in it. A variable of an element that is not in the set never holds.
     pub vars: BTreeMap<String, Vec<Value>>,
 }
 
@@ -24,10 +25,48 @@ impl Condition {
         fn any<T: PartialEq>(accepted: &[T], actual: &T) -> bool {
             accepted.is_empty() || accepted.contains(actual)
         }
-        any(&self.distro, &target.distro)
-            && any(&self.family, &target.family)
-            && any(&self.release, &target.release)
-            && any(&self.arch, &target.arch)
-            && self.vars.iter().all(|(name, accepted)| var(name).is_some_and(|value| accepted.iter().any(|a| a.matches(value))))
+        let Self { distro, family, release, arch, vars } = self;
+        any(distro, &target.distro)
+            && any(family, &target.family)
+            && any(release, &target.release)
+            && any(arch, &target.arch)
+            && vars.iter().all(|(name, accepted)| var(name).is_some_and(|value| accepted.iter().any(|one| one.matches(value))))
+    }
+
+    /// Whether it holds for an action of `element`.
+    #[must_use]
+    pub fn holds_for(&self, element: &str, target: &TargetFacts, values: &Values) -> bool {
+        self.holds(target, |name| values.get(element, name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_parts_must_hold() {
+        let target =
+            TargetFacts { arch: Arch::X86_64, distro: "debian".into(), family: Family::Debian, release: "trixie".into() };
+        let own = BTreeMap::from([("bios".to_owned(), Value::Bool(true)), ("sources".to_owned(), Value::List(vec!["Ec2".into()]))]);
+        let values = Values(BTreeMap::from([("e".to_owned(), own)]));
+        let vars = |name: &str, value: Value| Condition { vars: BTreeMap::from([(name.into(), vec![value])]), ..Condition::default() };
+        let family = |family| Condition { family: vec![family], ..Condition::default() };
+        for (condition, expected) in [
+            (Condition::default(), true),
+            (family(Family::Debian), true),
+            (family(Family::Redhat), false),
+            (Condition { release: vec!["bookworm".into(), "trixie".into()], ..family(Family::Debian) }, true),
+            (Condition { arch: vec![Arch::Aarch64], ..family(Family::Debian) }, false),
+            (vars("bios", Value::Bool(true)), true),
+            (vars("bios", Value::Text("true".into())), true),
+            (vars("bios", Value::Bool(false)), false),
+            (vars("e.bios", Value::Bool(true)), true),
+            (vars("absent.bios", Value::Bool(true)), false),
+            (vars("sources", Value::Text("Ec2".into())), true),
+            (vars("sources", Value::Text("NoCloud".into())), false),
+        ] {
+            assert_eq!(condition.holds_for("e", &target, &values), expected, "{condition:?}");
+        }
     }
 }

@@ -6,12 +6,17 @@
 mod catalogue;
 mod condition;
 mod diagnostic;
+pub mod document;
 mod hook;
 mod manifest;
+mod nearest;
+mod raw;
 mod resolve;
+mod size;
 mod target;
 pub mod template;
 mod units;
+mod validate;
 mod value;
 
 pub use catalogue::{Catalogue, Element, load};
@@ -26,4 +31,10 @@ pub use resolve::{ElementSet, ResolveErrors};
 pub use target::TargetFacts;
 pub use template::{RenderError, Renderer, Template};
 pub use units::{Arch, Bytes, Family, Origin, Phase, Place};
-pub use value::{Given, Value, ValueError, Values, VarDecl, VarType};
+pub use value::{Given, Value, ValueError, Values, VarDecl, VarDefault, VarType};
+
+/// The JSON Schema of `element.toml`.
+#[must_use]
+pub fn manifest_schema() -> schemars::Schema {
+    schemars::schema_for!(raw::RawManifest)
+}

@@ -89,8 +89,8 @@ pub struct SourceSection {
     pub components: Vec<Template>,
     /// Key file on the host.
     pub keyring: Option<Template>,
-    /// Whether signatures are checked.
-    pub verify: bool,
+    /// Whether signatures are checked, a bool; `None`: yes.
+    pub verify: Option<Template>,
     /// Condition.
     pub when: Condition,
     /// Line.
@@ -108,8 +108,8 @@ pub struct PackagesSection {
     pub remove: Vec<Template>,
     /// When.
     pub phase: Phase,
-    /// Also what packages merely recommend.
-    pub recommends: bool,
+    /// Also what packages merely recommend, a bool; `None`: no.
+    pub recommends: Option<Template>,
     /// Condition.
     pub when: Condition,
     /// Line.
@@ -252,7 +252,7 @@ pub struct BootloaderSection {
 #[derive(Debug, Clone, PartialEq)]
 pub struct CheckSection {
     /// What it proves.
-    pub name: String,
+    pub name: Template,
     /// How.
     pub body: CheckBody,
     /// Seconds, 60 by default.
