@@ -1,6 +1,8 @@
 //! The validated disk layout: partitions, filesystems, mounts. Sizes may still depend on the content (`auto`);
 //! `isotope-disk` places it on sectors once the content is known.
 
+pub mod rules;
+
 use isotope_element::{Bytes, Origin};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;

@@ -172,7 +172,7 @@ pub struct Source {
 }
 
 /// Packages to install and remove, in one transaction.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Packages {
     /// To install, each with the elements that want it.
     pub install: BTreeMap<String, Vec<String>>,

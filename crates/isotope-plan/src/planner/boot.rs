@@ -1,0 +1,146 @@
+//! The boot loader: `[bootloader]` sections of all elements merged. Lists are joined in element order; a scalar that two elements set
+//! differently is an error. Elements that only add consoles or kernel arguments ask for no boot loader.
+
+use crate::layout::{Layout, SectorSize, rules};
+use crate::nearest::suggest;
+use crate::scope::Scope;
+use crate::{BootSpec, Problem, SecureBoot};
+use isotope_element::{BootloaderSection, Element, Origin, Template};
+use std::fmt::Display;
+
+/// What became of the boot loader.
+pub(super) struct Boot {
+    pub spec: Option<BootSpec>,
+    pub warnings: Vec<String>,
+}
+
+/// A scalar and who set it.
+struct Scalar<T> {
+    name: &'static str,
+    value: Option<(T, Origin)>,
+}
+
+impl<T: PartialEq + Display> Scalar<T> {
+    const fn new(name: &'static str) -> Self {
+        Self { name, value: None }
+    }
+
+    fn set(&mut self, value: Option<T>, origin: &Origin, problems: &mut Vec<Problem>) {
+        let Some(value) = value else { return };
+        match &self.value {
+            Some((before, whose)) if *before != value => {
+                let message = format!("[bootloader] {}: `{value}` here, but `{before}` in element {}", self.name, whose.element);
+                problems.push(Problem::configuration(message).at(origin).remedy("one of the two elements must leave it to the other"));
+            }
+            Some(_) => {}
+            None => self.value = Some((value, origin.clone())),
+        }
+    }
+}
+
+pub(super) fn plan(scope: &mut Scope<'_>, layout: Option<&Layout>, layout_declared: bool) -> Boot {
+    let sections: Vec<(&Element, &BootloaderSection)> =
+        scope.set.elements.iter().filter_map(|element| Some((element, element.manifest.bootloader.as_ref()?))).collect();
+    let (mut bios, mut uefi) = (Scalar::new("bios"), Scalar::new("uefi"));
+    let (mut secure_boot, mut timeout) = (Scalar::new("secure_boot"), Scalar::new("timeout"));
+    let (mut kernel_args, mut consoles) = (Vec::new(), Vec::new());
+    let mut main: Option<Origin> = None;
+    for (element, section) in &sections {
+        let BootloaderSection { bios: by_bios, uefi: by_uefi, secure_boot: signed, timeout: wait, kernel_args: args, consoles: lines, line } = section;
+        let origin = element.origin(*line);
+        if by_bios.is_some() || by_uefi.is_some() {
+            main.get_or_insert_with(|| origin.clone());
+        }
+        let value = parsed(scope, element, by_bios.as_ref(), ("bios", "true or false", &origin));
+        bios.set(value, &origin, &mut scope.problems);
+        let value = parsed(scope, element, by_uefi.as_ref(), ("uefi", "true or false", &origin));
+        uefi.set(value, &origin, &mut scope.problems);
+        let value = secure(scope, element, signed.as_ref(), &origin);
+        secure_boot.set(value, &origin, &mut scope.problems);
+        let value = parsed(scope, element, wait.as_ref(), ("timeout", "a number of seconds", &origin));
+        timeout.set(value, &origin, &mut scope.problems);
+        kernel_args.extend(scope.list(element, args, "a kernel argument"));
+        consoles.extend(scope.list(element, lines, "a console"));
+    }
+    let Some(origin) = main else {
+        let useless = layout_declared && !sections.is_empty();
+        let names: Vec<&str> = sections.iter().map(|(element, _)| element.name.as_str()).collect();
+        let warning = format!("no element installs a boot loader: consoles and kernel arguments of {} have no effect", names.join(", "));
+        return Boot { spec: None, warnings: if useless { vec![warning] } else { Vec::new() } };
+    };
+    let spec = BootSpec {
+        bios: bios.value.is_some_and(|(value, _)| value),
+        uefi: uefi.value.is_some_and(|(value, _)| value),
+        secure_boot: secure_boot.value.map_or(SecureBoot::Auto, |(value, _)| value),
+        timeout: timeout.value.map_or(1, |(value, _)| value),
+        kernel_args,
+        consoles,
+        origin,
+    };
+    let mut warnings = Vec::new();
+    judge(scope, &spec, (layout, layout_declared), &mut warnings);
+    Boot { spec: Some(spec), warnings }
+}
+
+/// Whether the disk and the machine can boot this way.
+fn judge(scope: &mut Scope<'_>, spec: &BootSpec, (layout, declared): (Option<&Layout>, bool), warnings: &mut Vec<String>) {
+    if !spec.bios && !spec.uefi {
+        let problem = Problem::configuration("the boot loader boots neither by BIOS nor by UEFI").at(&spec.origin);
+        scope.problem(problem.remedy("set bios or uefi to true, or leave the boot loader out"));
+    }
+    if !declared {
+        let problem = Problem::configuration("a boot loader needs a disk, and no element of this build has a [layout]").at(&spec.origin);
+        scope.problem(problem.remedy("add the element `vm`, or leave the boot loader out"));
+    }
+    if let Some(layout) = layout {
+        let arch = scope.target.arch;
+        scope.problems.extend(rules::check_boot(layout, spec, arch));
+        if spec.bios && layout.sector_size == SectorSize::B4096 {
+            warnings.push("the disk has sectors of 4096 bytes: no usual BIOS boots it".to_owned());
+        }
+    }
+    let odd = spec.kernel_args.iter().chain(&spec.consoles).find(|arg| arg.contains(['\n', '\0']));
+    if let Some(arg) = odd {
+        let problem = Problem::configuration(format!("the kernel argument `{}` has a line break", arg.escape_debug())).at(&spec.origin);
+        scope.problem(problem.remedy("give each argument on its own"));
+    }
+}
+
+/// A template that must give a value of this type.
+fn parsed<T: std::str::FromStr>(
+    scope: &mut Scope<'_>,
+    element: &Element,
+    template: Option<&Template>,
+    (name, expected, origin): (&str, &str, &Origin),
+) -> Option<T> {
+    let text = scope.public(element, template?, "[bootloader]")?;
+    let value = text.trim().parse().ok();
+    if value.is_none() {
+        scope.problem(Problem::configuration(format!("[bootloader] {name} is {expected}, not `{text}`")).at(origin));
+    }
+    value
+}
+
+fn secure(scope: &mut Scope<'_>, element: &Element, template: Option<&Template>, origin: &Origin) -> Option<SecureBoot> {
+    let text = scope.public(element, template?, "[bootloader]")?;
+    match text.trim() {
+        "auto" => Some(SecureBoot::Auto),
+        "required" => Some(SecureBoot::Required),
+        "off" => Some(SecureBoot::Off),
+        other => {
+            let remedy = suggest(other, &["auto", "required", "off"]);
+            scope.problem(Problem::configuration(format!("[bootloader] unknown secure_boot `{other}`")).at(origin).remedy(remedy));
+            None
+        }
+    }
+}
+
+impl Display for SecureBoot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "auto",
+            Self::Required => "required",
+            Self::Off => "off",
+        })
+    }
+}
