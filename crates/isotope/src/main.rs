@@ -7,6 +7,8 @@ mod cmd;
 mod context;
 mod exit;
 mod printer;
+mod render;
+mod subject;
 
 use clap::Parser;
 use std::process::ExitCode;

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 /// The words that say what is to be built.
 #[derive(Debug, Clone, clap::Args)]
+#[group(id = "subject")]
 pub struct Args {
     /// A recipe (its name in recipes/, or a file), or elements, or a recipe and more elements
     #[arg(value_name = "RECIPE|ELEMENT", required_unless_present = "recipe")]

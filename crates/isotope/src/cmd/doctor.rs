@@ -47,7 +47,7 @@ pub fn run(_args: &Args, ctx: &Context) -> anyhow::Result<ExitCode> {
         let remedy = facts.family.and_then(|family| tool.package(family)).map(|package| format!("install {package}")).unwrap_or_default();
         findings.push(Finding::new(tool.name, there, tool.purpose, &remedy));
     }
-    let uefi = isotope_vm::firmware_files();
+    let uefi = isotope_vm::firmware::find(isotope_vm::Firmware::Uefi);
     findings.push(Finding::new("UEFI firmware for guests", uefi.is_ok(), "OVMF", "install ovmf"));
     let examination = Examination { findings, mirrors: facts.mirrors };
     ctx.out.data(&examination, || describe(&examination))?;

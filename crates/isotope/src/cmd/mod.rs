@@ -1,6 +1,15 @@
 //! The subcommands: one file each, one variant and one line of [`run`] each.
 
+pub mod boot;
+pub mod build;
+pub mod cache;
+pub mod check;
 pub mod completions;
+pub mod doctor;
+pub mod elements;
+pub mod generate;
+pub mod new;
+pub mod plan;
 
 use crate::context::{Context, Global};
 use std::process::ExitCode;
@@ -24,17 +33,41 @@ layout), 4 environment (host tool, permission, space), 5 remote (mirror), 6 buil
 /// The subcommands.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
+    /// Build an image from a recipe or from elements
+    Build(build::Args),
+    /// Show what a build would do, in order
+    Plan(plan::Args),
+    /// List elements, or show one
+    Elements(elements::Args),
+    /// Check an element or a recipe
+    Check(check::Args),
+    /// Make a new element or recipe
+    New(new::Args),
+    /// Boot an image in QEMU
+    Boot(boot::Args),
+    /// What is kept between builds
+    Cache(cache::Args),
+    /// What this host can do, and what to install
+    Doctor(doctor::Args),
     /// Print a shell's completion script
     Completions(completions::Args),
-    /// Write the manual pages
+    /// Write the generated documentation
     #[command(hide = true)]
-    Man(completions::ManArgs),
+    Generate(generate::Args),
 }
 
 /// Runs one subcommand.
 pub fn run(command: Command, ctx: &Context) -> anyhow::Result<ExitCode> {
     match command {
+        Command::Build(args) => build::run(&args, ctx),
+        Command::Plan(args) => plan::run(&args, ctx),
+        Command::Elements(args) => elements::run(&args, ctx),
+        Command::Check(args) => check::run(&args, ctx),
+        Command::New(args) => new::run(&args, ctx),
+        Command::Boot(args) => boot::run(&args, ctx),
+        Command::Cache(args) => cache::run(&args, ctx),
+        Command::Doctor(args) => doctor::run(&args, ctx),
         Command::Completions(args) => completions::run(&args, ctx),
-        Command::Man(args) => completions::man(&args, ctx),
+        Command::Generate(args) => generate::run(&args, ctx),
     }
 }

@@ -1,0 +1,49 @@
+//! `isotope plan`: what a build would do, in order and with origins; as text, as JSON, as a picture.
+
+use crate::context::Context;
+use crate::exit::{Class, Failure};
+use crate::subject::{self, Subject};
+use isotope_plan::draw;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Arguments of `plan`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    subject: subject::Args,
+    /// Draw elements and phases as SVG into a file (`-`: standard output)
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+    /// Write them for Graphviz into a file (`-`: standard output)
+    #[arg(long, value_name = "FILE")]
+    dot: Option<PathBuf>,
+}
+
+/// Plans, and builds nothing.
+pub fn run(args: &Args, ctx: &Context) -> anyhow::Result<ExitCode> {
+    let Subject { plan, facts } = subject::settle(&args.subject, ctx)?;
+    let mut printed = false;
+    for (file, text) in [(&args.svg, draw::svg as fn(&_) -> String), (&args.dot, draw::dot)] {
+        let Some(file) = file else { continue };
+        printed |= file.as_os_str() == "-";
+        write(file, &text(&plan), ctx)?;
+    }
+    if !printed {
+        ctx.out.data(&plan, || isotope_plan::show(&plan))?;
+    }
+    for problem in isotope_plan::preflight(&plan, &facts) {
+        ctx.out.note(&format!("this host cannot build it yet: {problem}"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn write(file: &Path, text: &str, ctx: &Context) -> anyhow::Result<()> {
+    if file.as_os_str() == "-" {
+        return ctx.out.text(text);
+    }
+    std::fs::write(file, text)
+        .map_err(|error| Failure::new(Class::Environment, format!("cannot write {}: {error}", file.display())))?;
+    ctx.out.note(&format!("wrote {}", file.display()));
+    Ok(())
+}
