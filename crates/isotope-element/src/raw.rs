@@ -75,6 +75,7 @@ pub(crate) struct RawVar {
     /// What an enum accepts.
     pub values: Option<At<Vec<String>>>,
     /// Its value when nobody gives one; text may be a template. Without it somebody must give one.
+    #[serde(default)]
     #[schemars(schema_with = "any_value")]
     pub default: Option<At<toml::Value>>,
     /// Environment variable (or a list of them) that gives the value.
@@ -128,6 +129,7 @@ pub(crate) struct RawSource {
     /// Key file on the host; may be a template.
     pub keyring: Option<Text>,
     /// Whether signatures are checked: true (default), false, or a template.
+    #[serde(default)]
     #[schemars(schema_with = "bool_or_template")]
     pub verify: Option<At<Scalar>>,
     /// Only if this holds.
@@ -150,6 +152,7 @@ pub(crate) struct RawPackages {
     /// When; `install` by default.
     pub phase: Option<At<Phase>>,
     /// Also what packages merely recommend: false (default), true, or a template.
+    #[serde(default)]
     #[schemars(schema_with = "bool_or_template")]
     pub recommends: Option<At<Scalar>>,
     /// Only if this holds.
@@ -228,6 +231,7 @@ pub(crate) struct RawLayout {
     /// `gpt` (default) or `mbr`; may be a template.
     pub table: Option<Text>,
     /// 512 (default), 4096, or a template.
+    #[serde(default)]
     #[schemars(schema_with = "int_or_template")]
     pub sector_size: Option<At<Scalar>>,
     /// `auto` (default), a size, or a template.
@@ -281,14 +285,17 @@ pub(crate) struct RawFilesystem {
 #[schemars(rename = "Bootloader")]
 pub(crate) struct RawBootloader {
     /// Boots by BIOS: a bool or a template.
+    #[serde(default)]
     #[schemars(schema_with = "bool_or_template")]
     pub bios: Option<At<Scalar>>,
     /// Boots by UEFI: a bool or a template.
+    #[serde(default)]
     #[schemars(schema_with = "bool_or_template")]
     pub uefi: Option<At<Scalar>>,
     /// `auto`, `required`, `off`, or a template.
     pub secure_boot: Option<Text>,
     /// Seconds the menu waits: a number or a template.
+    #[serde(default)]
     #[schemars(schema_with = "int_or_template")]
     pub timeout: Option<At<Scalar>>,
     /// Kernel arguments; may be templates.
@@ -325,11 +332,13 @@ pub(crate) struct RawCondition {
     /// Name of the distribution, or a list of names.
     pub distro: Option<At<OneOrMany>>,
     /// Package family, or a list.
+    #[serde(default)]
     #[schemars(schema_with = "families")]
     pub family: Option<At<OneOrMany>>,
     /// Release, or a list.
     pub release: Option<At<OneOrMany>>,
     /// Architecture, or a list.
+    #[serde(default)]
     #[schemars(schema_with = "arches")]
     pub arch: Option<At<OneOrMany>>,
     /// Variable (`name`, or `"element.name"` in quotes) to value, or to a list of values.
