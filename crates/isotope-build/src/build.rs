@@ -21,6 +21,8 @@ pub(crate) enum Stage {
     Tree,
     /// The disk is mounted, and is what steps work on.
     Mounted(Box<MountedDisk>),
+    /// The disk could not be closed; what is in it cannot be reached any more.
+    Lost,
     /// The disk is closed.
     Closed(Geometry),
 }
@@ -148,6 +150,11 @@ impl Build<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether there is a tree to look into (there is none once the disk is closed).
+    pub(crate) const fn has_tree(&self) -> bool {
+        matches!(self.stage, Stage::Tree | Stage::Mounted(_))
     }
 
     /// Notes and tells something the user should know.

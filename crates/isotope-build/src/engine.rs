@@ -128,8 +128,8 @@ fn give_up(error: &StepError, step: &Step, build: &Build<'_>, orders: Orders<'_>
     match &orders.options.on_error {
         OnError::Clean => {}
         OnError::Keep(dir) => match failed_state::keep(build, dir) {
-            Ok(()) => failure.hints.push(format!("the tree as it was is in {}", dir.display())),
-            Err(error) => failure.hints.push(format!("the tree could not be kept: {error}")),
+            Ok(kept) => failure.hints.push(kept),
+            Err(error) => failure.hints.push(format!("nothing could be kept: {error}")),
         },
         OnError::Shell => {
             failure.hints.retain(|hint| !hint.starts_with("--on-error=shell"));

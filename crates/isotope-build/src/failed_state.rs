@@ -6,24 +6,26 @@ use crate::event::{Event, Failure};
 use isotope_sys::command::Tool;
 use std::path::Path;
 
-/// Copies the tree to `dir`.
-pub(crate) fn keep(build: &Build<'_>, dir: &Path) -> Result<(), StepError> {
+/// Copies the tree to `dir`, or, where there is only a closed disk any more, the raw disk into it. Says what is there now.
+pub(crate) fn keep(build: &Build<'_>, dir: &Path) -> Result<String, StepError> {
     std::fs::create_dir_all(dir).map_err(StepError::io("make", dir))?;
-    let tree = build.target.tree().host_path();
-    build.events.output(&format!("keeping {} in {}", tree.display(), dir.display()));
+    let (from, to, what) = if build.has_tree() {
+        (build.target.tree().host_path().to_owned(), dir.to_owned(), "the tree")
+    } else {
+        (build.work.raw(), dir.join("disk.raw"), "the raw disk")
+    };
     Tool::new("cp")
         .args(["--archive", "--sparse=always", "--no-target-directory"])
-        .arg(tree)
-        .arg(dir)
+        .args([&from, &to])
         .run()
-        .map(drop)
-        .map_err(|source| StepError::Command { what: "keep the tree".to_owned(), source })
+        .map_err(|source| StepError::Command { what: format!("keep {what}"), source })?;
+    Ok(format!("{what} as it was is {}", to.display()))
 }
 
 /// Opens a shell where the step failed: in its sandbox if it ran in one, else on the host; with its environment.
 pub(crate) fn shell(build: &Build<'_>, failure: &Failure) -> Result<(), StepError> {
     let tree = build.target.tree();
-    let inside = ["/bin/bash", "/bin/sh"].into_iter().find(|path| tree.exists(path));
+    let inside = ["/bin/bash", "/bin/sh"].into_iter().find(|path| build.has_tree() && tree.exists(path));
     let what = |place: &str| {
         let step = failure.step.as_deref().unwrap_or("the build");
         format!("{step} failed: {}\n{}\nThis is a shell {place}; `exit` ends the build.", failure.message, failure.tail.join("\n"))

@@ -60,8 +60,8 @@ pub struct Purpose {
     pub defer_initramfs: bool,
     /// Seen read-only at `/run/isotope/element`.
     pub element: Option<PathBuf>,
-    /// Seen as `/etc/fstab` by programs that look which filesystems the image will have, if the tree has none yet.
-    pub fstab: Option<String>,
+    /// Files lent to the tree, absolute path → content, where their directory is there and they are not.
+    pub lend: BTreeMap<String, String>,
 }
 
 /// Whether a bound directory can be written.
@@ -223,8 +223,10 @@ impl Sandbox<'_> {
         if purpose.packages && bound.exists("/usr/sbin") {
             self.loans.push(Loan::place(bound, "/usr/sbin", "policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755)?);
         }
-        if let Some(fstab) = purpose.fstab.as_ref().filter(|_| bound.exists("/etc") && !bound.exists("/etc/fstab")) {
-            self.loans.push(Loan::place(bound, "/etc", "fstab", fstab, 0o644)?);
+        for (path, content) in &purpose.lend {
+            if let Some((dir, name)) = path.rsplit_once('/').filter(|(dir, _)| bound.exists(*dir) && !bound.exists(path)) {
+                self.loans.push(Loan::place(bound, dir, name, content, 0o644)?);
+            }
         }
         Ok(())
     }

@@ -45,9 +45,9 @@ fn trees(build: &mut Build<'_>) -> Result<(), StepError> {
 
 /// Outputs of the disk, which is closed for them.
 fn disks(build: &mut Build<'_>) -> Result<(), StepError> {
-    if let Stage::Mounted(disk) = std::mem::replace(&mut build.stage, Stage::Tree) {
-        let geometry = disk.finish(&mut told(&build.events))?;
-        build.stage = Stage::Closed(geometry);
+    match std::mem::replace(&mut build.stage, Stage::Lost) {
+        Stage::Mounted(disk) => build.stage = Stage::Closed(disk.finish(&mut told(&build.events))?),
+        other => build.stage = other,
     }
     let exports = wanted(build, true);
     if exports.is_empty() {

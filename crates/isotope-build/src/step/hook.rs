@@ -55,10 +55,9 @@ impl Script<'_> {
 
     fn in_target(&self, step: &Step, build: &mut Build<'_>, env: &BTreeMap<String, String>) -> Result<(), StepError> {
         let purpose = Purpose {
-            packages: false,
             defer_initramfs: build.initramfs_to_come(step),
             element: Some(self.0.element_dir.clone()),
-            fstab: None,
+            ..Purpose::default()
         };
         build.scene.purpose = Some(purpose.clone());
         let sandbox = build.target.enter(&purpose)?;

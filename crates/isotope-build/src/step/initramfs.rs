@@ -5,8 +5,9 @@ use crate::build::Build;
 use crate::error::StepError;
 use crate::sandbox::Purpose;
 use isotope_plan::Step;
+use isotope_plan::layout::{FilesystemKind, Layout};
 use isotope_sys::target::{TargetDir, TargetError};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The step.
 pub(super) struct Initramfs;
@@ -38,12 +39,11 @@ impl Run for Initramfs {
             build.warn(format!("kernel {kernels} is installed without an initramfs generator: it boots without an initramfs"));
             return Ok(());
         };
-        // The initramfs gets the fsck of the root filesystem, which generators read off fstab; the disk comes later.
-        let purpose = Purpose { fstab: build.plan.layout.as_ref().map(isotope_disk::fstab::render), ..Purpose::default() };
+        let purpose = Purpose { lend: build.plan.layout.as_ref().map(lent).unwrap_or_default(), ..Purpose::default() };
         build.scene.purpose = Some(purpose.clone());
         let sandbox = build.target.enter(&purpose)?;
         for version in &kernels {
-            let args = arguments(generator, version, tree);
+            let args = arguments(generator, version, tree.exists("/etc/debian_version"));
             let (program, args) = args.split_first().ok_or(StepError::Plan("an initramfs generator without a name"))?;
             let tool = sandbox.tool(program)?.args(args).env("SOURCE_DATE_EPOCH", build.plan.source_date_epoch.to_string());
             sandbox
@@ -76,20 +76,32 @@ fn kernels(tree: &TargetDir) -> Result<BTreeSet<String>, TargetError> {
     Ok(found)
 }
 
-fn arguments(generator: Generator, version: &str, tree: &TargetDir) -> Vec<String> {
-    let words: Vec<String> = match generator {
-        Generator::UpdateInitramfs => {
-            // With -u, one that is there is replaced; with -c, it is an error that it is there.
-            let verb = if tree.exists(format!("/boot/initrd.img-{version}")) { "-u" } else { "-c" };
-            vec!["update-initramfs".to_owned(), verb.to_owned(), "-k".to_owned(), version.to_owned()]
-        }
+/// What generators read of the image's filesystems, to put the fsck of its root into the initramfs. The disk is made later.
+fn lent(layout: &Layout) -> BTreeMap<String, String> {
+    let mut lent = BTreeMap::from([("/etc/fstab".to_owned(), isotope_disk::fstab::render(layout))]);
+    let filesystems = layout.partitions.iter().filter_map(|partition| partition.filesystem.as_ref());
+    let root = filesystems.into_iter().find(|filesystem| filesystem.mount.as_ref().is_some_and(|mount| mount.path == "/"));
+    if let Some(root) = root {
+        // Of fstab's root, initramfs-tools looks at the device, which is not there; this it believes.
+        let kind = match root.kind {
+            FilesystemKind::Ext4 => "ext4",
+            FilesystemKind::Xfs => "xfs",
+            FilesystemKind::Btrfs => "btrfs",
+            FilesystemKind::Fat | FilesystemKind::Swap => "auto",
+        };
+        lent.insert("/etc/initramfs-tools/conf.d/isotope".to_owned(), format!("FSTYPE={kind}\n"));
+    }
+    lent
+}
+
+fn arguments(generator: Generator, version: &str, debian: bool) -> Vec<String> {
+    match generator {
+        Generator::UpdateInitramfs => ["update-initramfs", "-c", "-k", version].map(str::to_owned).to_vec(),
         Generator::Dracut => {
-            let debian = tree.exists("/etc/debian_version");
             let image = if debian { format!("/boot/initrd.img-{version}") } else { format!("/boot/initramfs-{version}.img") };
             ["dracut", "--force", "--no-hostonly", "--reproducible", "--kver", version, &image].map(str::to_owned).to_vec()
         }
-    };
-    words
+    }
 }
 
 #[cfg(test)]
@@ -110,11 +122,9 @@ mod tests {
     }
 
     #[test]
-    fn an_initramfs_that_is_there_is_updated() {
-        let dir = tempfile::tempdir().unwrap();
-        let tree = TargetDir::open(dir.path()).unwrap();
-        assert_eq!(arguments(Generator::UpdateInitramfs, "6.1", &tree)[1], "-c");
-        tree.write("/boot/initrd.img-6.1", "", 0o644).unwrap();
-        assert_eq!(arguments(Generator::UpdateInitramfs, "6.1", &tree)[1], "-u");
+    fn images_have_the_names_that_boot_loaders_look_for() {
+        let last = |debian| arguments(Generator::Dracut, "6.1", debian).pop().unwrap();
+        assert_eq!(last(true), "/boot/initrd.img-6.1");
+        assert_eq!(last(false), "/boot/initramfs-6.1.img");
     }
 }
