@@ -1,6 +1,6 @@
 //! What apt has chosen to do, as it tells its `Pre-Install-Pkgs` hook (apt.conf(5), protocol version 2).
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// One step of apt's plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +33,13 @@ impl Choice {
     pub fn parse(text: &str) -> Self {
         let steps = text.lines().skip_while(|line| !line.is_empty()).filter_map(parse_step);
         Self { steps: steps.collect() }
+    }
+
+    /// The package files that are needed.
+    #[must_use]
+    pub fn files(&self) -> Vec<&Path> {
+        let file = |step| if let &Step::Unpack { ref file, .. } = step { Some(file.as_path()) } else { None };
+        self.steps.iter().filter_map(file).collect()
     }
 
     /// The package files to unpack, if that is all there is to do: nothing is removed and nothing replaced.

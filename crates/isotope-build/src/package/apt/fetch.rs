@@ -7,7 +7,7 @@
 
 use super::choice::Choice;
 use super::config::{self, HostSettings, Places};
-use super::words;
+use super::{index, words};
 use crate::package::{PackageCtx, PackageError, hold};
 use isotope_element::Arch;
 use isotope_sys::command::Tool;
@@ -35,6 +35,7 @@ pub struct Request {
 pub struct Fetcher<'a> {
     ctx: &'a PackageCtx<'a>,
     places: Places,
+    host: HostSettings,
     _lock: File,
 }
 
@@ -79,7 +80,7 @@ impl<'a> Fetcher<'a> {
         let lock = hold(&cache.join("lock"), ctx.events)?;
         write(&places.config_file(), &config::text(&places, arch, &host))?;
         write(&places.work.join("sources.list.d/isotope.sources"), &sources)?;
-        let fetcher = Self { ctx, places, _lock: lock };
+        let fetcher = Self { ctx, places, host, _lock: lock };
         fetcher.set_state("", "")?;
         Ok(fetcher)
     }
@@ -88,6 +89,12 @@ impl<'a> Fetcher<'a> {
     #[must_use]
     pub const fn places(&self) -> &Places {
         &self.places
+    }
+
+    /// How this host reaches the network.
+    #[must_use]
+    pub const fn host(&self) -> &HostSettings {
+        &self.host
     }
 
     /// What apt is to take as installed: dpkg's status and apt's own marks.
@@ -116,12 +123,25 @@ impl<'a> Fetcher<'a> {
         self.apt("cannot fetch the index of the package archives", &["update"], "fetching package lists")
     }
 
-    /// Lets apt choose what `request` needs, and download it. What nobody has is `Err(PackageError::NotFound)`, with
-    /// names as `describe` writes them.
+    /// Lets apt choose what `request` needs, and download it. Files that were in the cache are verified like new ones;
+    /// a damaged one is fetched again.
     ///
     /// # Errors
     /// An unknown package, packages that exclude each other, or a failed download.
     pub fn choose(&self, request: &Request) -> Result<Choice, PackageError> {
+        let choice = self.choose_once(request)?;
+        let damaged = index::damaged(&self.places.index.join("lists"), &choice.files())?;
+        if damaged.is_empty() {
+            return Ok(choice);
+        }
+        for file in damaged {
+            self.ctx.events.warning(format!("{} is damaged and is downloaded again", file.display()));
+            std::fs::remove_file(&file).map_err(|source| PackageError::Io { what: "remove", path: file, source })?;
+        }
+        self.choose_once(request)
+    }
+
+    fn choose_once(&self, request: &Request) -> Result<Choice, PackageError> {
         let path = self.places.choice_file();
         match std::fs::remove_file(&path) {
             Err(source) if source.kind() != std::io::ErrorKind::NotFound => return Err(PackageError::Io { what: "remove", path, source }),
@@ -197,7 +217,7 @@ pub fn describe(names: Vec<String>, wanted_by: impl Fn(&str) -> Vec<String>, nea
 
 /// `dlstatus:3:41.5:Retrieving file 3 of 7`.
 fn percentage(line: &str) -> Option<f64> {
-    let rest = line.strip_prefix("dlstatus:").or_else(|| line.strip_prefix("pmstatus:"))?;
+    let rest = line.strip_prefix("dlstatus:")?;
     rest.split(':').nth(1)?.parse().ok()
 }
 
@@ -224,7 +244,7 @@ fn needed(line: &str) -> Option<u64> {
 
 /// That the private apt's dpkg did nothing is no news.
 fn is_noise(line: &str) -> bool {
-    line.starts_with("W: APT had planned for dpkg") || line.starts_with("   Affected packages:") || line.trim().is_empty()
+    line.starts_with("pmstatus:") || line.starts_with("W: APT had planned for dpkg") || line.starts_with("   Affected packages:") || line.trim().is_empty()
 }
 
 fn key(parts: &[&str]) -> String {

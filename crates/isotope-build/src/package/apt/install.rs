@@ -1,8 +1,8 @@
 //! Installs package files into a target: native unpacking where a package has no say in it, dpkg for all the rest.
 //!
 //! A package without a preinst script is unpacked and entered in dpkg's database by [`crate::package::dpkg`]; one with
-//! a preinst, or one that shares a file with another, is unpacked by the target's dpkg. All are configured by the
-//! target's dpkg, which cannot tell the difference.
+//! a preinst, one without checksums (dpkg makes them), or one that shares a file with another, is unpacked by the
+//! target's dpkg. All are configured by the target's dpkg, which cannot tell the difference.
 
 use crate::package::deb::Deb;
 use crate::package::dpkg::database;
@@ -75,13 +75,13 @@ pub fn fresh(ctx: &PackageCtx<'_>, debs: &[Deb], archives: &Path) -> Result<(), 
             run.unpack(&rest, &["--force-depends"])?;
             break;
         }
-        let plain: Vec<usize> = now.iter().copied().filter(|index| debs[*index].file("preinst").is_none()).collect();
+        let plain: Vec<usize> = now.iter().copied().filter(|index| !is_for_dpkg(&debs[*index])).collect();
         let natively: Vec<&Deb> = plain.iter().map(|index| &debs[*index]).collect();
         let unpacked = unpack_all(tree, &natively, &|deb| progress.add(deb))?;
         let refused = register(ctx, debs, &plain, unpacked)?;
         let by_dpkg: BTreeSet<&str> = refused.iter().map(|deb| deb.name()).collect();
         // In apt's order.
-        let by_dpkg = |deb: &&Deb| by_dpkg.contains(deb.name()) || deb.file("preinst").is_some();
+        let by_dpkg = |deb: &&Deb| by_dpkg.contains(deb.name()) || is_for_dpkg(deb);
         let by_dpkg: Vec<&Deb> = now.iter().map(|index| &debs[*index]).filter(by_dpkg).collect();
         run.unpack(&by_dpkg, &[])?;
         rounds.set(&now, Progress::Unpacked);
@@ -98,13 +98,13 @@ pub fn fresh(ctx: &PackageCtx<'_>, debs: &[Deb], archives: &Path) -> Result<(), 
 }
 
 /// Enters what was unpacked (packages `indices` of `debs`) in the database. Returns what is left to dpkg: the refused
-/// packages, and those with a preinst.
+/// packages, and those that are dpkg's from the start.
 fn register<'a>(ctx: &PackageCtx<'_>, debs: &'a [Deb], indices: &[usize], unpacked: Vec<Unpacked>) -> Result<Vec<&'a Deb>, PackageError> {
     let mut done = Vec::new();
     let mut left = Vec::new();
     for (deb, outcome) in indices.iter().map(|index| &debs[*index]).zip(unpacked) {
         match outcome {
-            Unpacked::Done(list) if deb.file("preinst").is_none() => done.push((deb, list)),
+            Unpacked::Done(list) if !is_for_dpkg(deb) => done.push((deb, list)),
             Unpacked::Done(_) => left.push(deb),
             Unpacked::Refused(why) => {
                 ctx.events.output(&format!("package {} is left to dpkg: {why}", deb.name()));
@@ -115,6 +115,11 @@ fn register<'a>(ctx: &PackageCtx<'_>, debs: &'a [Deb], indices: &[usize], unpack
     let done: Vec<(&Deb, &[Vec<u8>])> = done.iter().map(|(deb, list)| (*deb, list.as_slice())).collect();
     database::register(ctx.target.tree(), &done)?;
     Ok(left)
+}
+
+/// Whether unpacking takes more than writing files.
+fn is_for_dpkg(deb: &Deb) -> bool {
+    deb.file("preinst").is_some() || deb.file("md5sums").is_none()
 }
 
 /// dpkg in the entered target.

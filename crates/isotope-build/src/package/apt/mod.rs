@@ -8,6 +8,7 @@
 mod choice;
 mod config;
 mod fetch;
+mod index;
 mod install;
 mod memo;
 mod tidy;

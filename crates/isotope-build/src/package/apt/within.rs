@@ -1,6 +1,6 @@
 //! The target's own apt: the sources it is left with, and the transactions that are its own business.
 
-use super::config::{self, HostSettings};
+use super::config;
 use super::fetch::{Fetcher, describe};
 use super::{install, words};
 use crate::package::{PackageCtx, PackageError};
@@ -45,8 +45,7 @@ pub fn apt(what: &Packages, ctx: &PackageCtx<'_>, host_index: bool) -> Result<()
     let sandbox = ctx.target.enter(&Purpose { packages: true, defer_initramfs: ctx.defer_initramfs, ..Purpose::default() })?;
     let places = fetcher.places();
     sandbox.bind(&places.archives, "/var/cache/apt/archives", Access::ReadWrite)?;
-    let host = HostSettings::read().map_err(|source| PackageError::Command { what: "cannot ask the host's apt for its settings".into(), source })?;
-    sandbox.dir().write(SETTINGS, host.lines(), 0o644)?;
+    sandbox.dir().write(SETTINGS, fetcher.host().lines(), 0o644)?;
     let run = |args: &[String]| -> Result<(), PackageError> {
         let tool = install::environment(sandbox.tool("apt-get")?).env("APT_CONFIG", SETTINGS);
         let tool = tool.args(["-q", "-y", "-o", "APT::Sandbox::User=root", "-o", "Acquire::Languages=none", "-o", "Acquire::Retries=3"]);
@@ -56,6 +55,10 @@ pub fn apt(what: &Packages, ctx: &PackageCtx<'_>, host_index: bool) -> Result<()
         ctx.events.command(&tool.line());
         let mut lines = Vec::new();
         let result = tool.run_merged(&mut |line| {
+            // The host's index is read-only here, and meant to be.
+            if line.starts_with("W: chmod") && line.contains("/var/lib/apt/lists") {
+                return;
+            }
             ctx.events.output(line);
             lines.push(line.to_owned());
         });

@@ -1,0 +1,124 @@
+//! The signed index as the judge over package files in the cache: apt verifies what it downloads, but trusts a file of
+//! the right length that is there already.
+
+use crate::package::PackageError;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::fs::File;
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// Which of `files` are not what the index files in `lists` say.
+///
+/// # Errors
+/// An index file or package file cannot be read.
+pub fn damaged(lists: &Path, files: &[&Path]) -> Result<Vec<PathBuf>, PackageError> {
+    let mut wanted: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for file in files {
+        wanted.insert(file.file_name().unwrap_or_default().to_string_lossy().into_owned(), Vec::new());
+    }
+    let entries = std::fs::read_dir(lists).map_err(|source| PackageError::Io { what: "list", path: lists.to_owned(), source })?;
+    for path in entries.flatten().map(|entry| entry.path()).filter(|path| path.to_string_lossy().ends_with("Packages")) {
+        let text = std::fs::read(&path).map_err(|source| PackageError::Io { what: "read", path, source })?;
+        collect(&String::from_utf8_lossy(&text), &mut wanted);
+    }
+    let next = AtomicUsize::new(0);
+    let found = Mutex::new(Vec::new());
+    let threads = std::thread::available_parallelism().map_or(1, NonZero::get).min(files.len());
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let digests = wanted.get(&*file.file_name().unwrap_or_default().to_string_lossy());
+                    // An archive without these digests was verified by apt with what it has.
+                    let Some(digests) = digests.filter(|digests| !digests.is_empty()) else { continue };
+                    let outcome = match digest(file) {
+                        Ok(digest) if digests.contains(&digest) => continue,
+                        Ok(_) => Ok(file.to_path_buf()),
+                        Err(source) => Err(PackageError::Io { what: "read", path: file.to_path_buf(), source }),
+                    };
+                    found.lock().unwrap_or_else(PoisonError::into_inner).push(outcome);
+                }
+            });
+        }
+    });
+    found.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().collect()
+}
+
+/// Adds the digests that an index has for the wanted files.
+fn collect(index: &str, wanted: &mut BTreeMap<String, Vec<String>>) {
+    let (mut name, mut version, mut arch) = ("", "", "");
+    let mut digest = "";
+    for line in index.lines().chain([""]) {
+        if line.is_empty() {
+            if let Some(digests) = wanted.get_mut(&file_name(name, version, arch)).filter(|_| !digest.is_empty()) {
+                digests.push(digest.to_owned());
+            }
+            digest = "";
+        } else if let Some(value) = line.strip_prefix("Package: ") {
+            name = value;
+        } else if let Some(value) = line.strip_prefix("Version: ") {
+            version = value;
+        } else if let Some(value) = line.strip_prefix("Architecture: ") {
+            arch = value;
+        } else if let Some(value) = line.strip_prefix("SHA256: ") {
+            digest = value;
+        }
+    }
+}
+
+/// What apt calls a package file in its cache.
+fn file_name(name: &str, version: &str, arch: &str) -> String {
+    let quoted = |text: &str, special: &[u8]| {
+        text.bytes().fold(String::new(), |mut quoted, byte| {
+            if special.contains(&byte) || byte == b'%' || !byte.is_ascii_graphic() {
+                // Writing to a String cannot fail.
+                let _infallible = write!(quoted, "%{byte:02x}");
+            } else {
+                quoted.push(char::from(byte));
+            }
+            quoted
+        })
+    };
+    format!("{}_{}_{}.deb", quoted(name, b"_"), quoted(version, b"_:"), quoted(arch, b"_."))
+}
+
+fn digest(path: &Path) -> std::io::Result<String> {
+    let mut hash = Sha256::new();
+    let mut file = File::open(path)?;
+    let mut buffer = vec![0; 1 << 17];
+    loop {
+        match std::io::Read::read(&mut file, &mut buffer)? {
+            0 => return Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),
+            n => hash.update(&buffer[..n]),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_file_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let lists = dir.path().join("lists");
+        std::fs::create_dir(&lists).unwrap();
+        let good = dir.path().join("libstdc++6_1%3a2~x_amd64.deb");
+        let bad = dir.path().join("b_1_all.deb");
+        let other = dir.path().join("c_1_all.deb");
+        for file in [&good, &bad, &other] {
+            std::fs::write(file, "abc").unwrap();
+        }
+        let of_abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        let index = format!(
+            "Package: libstdc++6\nVersion: 1:2~x\nArchitecture: amd64\nSHA256: {of_abc}\n\n\
+             Package: b\nVersion: 1\nArchitecture: all\nSHA256: 00\n\nPackage: c\nVersion: 1\nArchitecture: all\n"
+        );
+        std::fs::write(lists.join("x_Packages"), index).unwrap();
+        assert_eq!(damaged(&lists, &[&good, &bad, &other]).unwrap(), [bad]);
+    }
+}
