@@ -2,13 +2,17 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
-use isotope_element::{Arch, Family, Origin, Phase, Place};
+use isotope_element::{Arch, Bytes, Family, Origin, Phase, Place};
+use isotope_plan::layout::{
+    DiskSize, Filesystem, FilesystemKind, Layout, Mount, Partition, PartitionKind, PartitionSize, SectorSize, Table,
+};
 use isotope_plan::{EnvValue, Hook, Plan, Step, StepAction, Target};
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
+use uuid::Uuid;
 
 /// A hook on the host that makes a tree of the host's own shell and a few programs.
 pub const TREE: &str = r#"#!/bin/sh
@@ -30,7 +34,9 @@ echo 'root:x:0:0:root:/root:/bin/sh' > etc/passwd
 /// A scratch directory with an element, a cache and an output directory.
 pub struct Bench {
     pub dir: TempDir,
+    pub target: Target,
     steps: Vec<Step>,
+    pub layout: Option<Layout>,
 }
 
 impl Bench {
@@ -39,7 +45,8 @@ impl Bench {
         for name in ["element", "out", "cache"] {
             std::fs::create_dir(dir.path().join(name)).unwrap();
         }
-        Self { dir, steps: Vec::new() }
+        let target = Target { arch: Arch::X86_64, distro: "tiny".into(), family: Family::Debian, release: "1".into() };
+        Self { dir, target, steps: Vec::new(), layout: None }
     }
 
     /// One whose first step makes a tree that programs run in.
@@ -47,6 +54,35 @@ impl Bench {
         let mut bench = Self::new();
         bench.hook(Phase::Root, "10-tree", TREE);
         bench
+    }
+
+    /// Adds a disk with one ext4 filesystem, and the step that makes it.
+    pub fn disk(&mut self) -> &mut Self {
+        let filesystem = Filesystem {
+            kind: FilesystemKind::Ext4,
+            label: Some("root".into()),
+            uuid: Uuid::from_u128(2),
+            mount: Some(Mount { path: "/".into(), options: "defaults".into(), passno: 1 }),
+            mkfs_options: Vec::new(),
+        };
+        let root = Partition {
+            name: "root".into(),
+            number: 1,
+            kind: PartitionKind::Root,
+            size: PartitionSize::Auto,
+            uuid: Uuid::from_u128(1),
+            filesystem: Some(filesystem),
+            origin: Origin { element: "tiny".into(), file: None, line: None },
+        };
+        self.layout = Some(Layout {
+            table: Table::Gpt,
+            sector_size: SectorSize::B512,
+            size: DiskSize::Auto,
+            align: Bytes::mib(1),
+            disk_id: Uuid::from_u128(3),
+            partitions: vec![root],
+        });
+        self.step(Phase::BlockDevice, "disk", StepAction::Disk)
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -81,10 +117,10 @@ impl Bench {
         Plan {
             format: 1,
             name: "tiny".into(),
-            target: Target { arch: Arch::X86_64, distro: "tiny".into(), family: Family::Debian, release: "1".into() },
+            target: self.target.clone(),
             elements: Vec::new(),
             steps: self.steps.clone(),
-            layout: None,
+            layout: self.layout.clone(),
             boot: None,
             exports: Vec::new(),
             seed: Default::default(),
