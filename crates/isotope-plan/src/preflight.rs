@@ -34,12 +34,12 @@ impl HostTool {
 
 const TOOLS: &[HostTool] = &[
     tool("apt-get", "apt", "apt", "resolve and download Debian packages"),
-    tool("dpkg-deb", "dpkg", "dpkg", "unpack Debian packages"),
     tool("dnf", "dnf", "dnf", "install RPM packages"),
     tool("rpm", "rpm", "rpm", "read the RPM database"),
-    tool("mkfs.ext4", "e2fsprogs", "e2fsprogs", "make ext4"),
+    tool("mke2fs", "e2fsprogs", "e2fsprogs", "make ext4"),
     tool("mkfs.xfs", "xfsprogs", "xfsprogs", "make XFS"),
     tool("mkfs.btrfs", "btrfs-progs", "btrfs-progs", "make Btrfs"),
+    tool("fstrim", "util-linux", "util-linux-core", "keep the disk image sparse"),
     tool("mkswap", "util-linux", "util-linux-core", "make swap areas"),
     tool("qemu-img", "qemu-utils", "qemu-img", "write vmdk, vhd, vhdx and vdi"),
     tool("mksquashfs", "squashfs-tools", "squashfs-tools", "write squashfs"),
@@ -102,12 +102,12 @@ pub fn preflight(plan: &Plan, facts: &HostFacts) -> Vec<Problem> {
 fn tools_of(plan: &Plan, action: &StepAction) -> Vec<&'static str> {
     match action {
         StepAction::Bootstrap(_) | StepAction::Packages(_) => match plan.target.family {
-            Family::Debian => vec!["apt-get", "dpkg-deb"],
+            Family::Debian => vec!["apt-get"],
             Family::Redhat => vec!["dnf", "rpm"],
         },
         StepAction::Disk => {
             let filesystems = plan.layout.iter().flat_map(|layout| &layout.partitions).filter_map(|part| part.filesystem.as_ref());
-            filesystems.filter_map(|filesystem| mkfs(filesystem.kind)).collect()
+            filesystems.filter_map(|filesystem| mkfs(filesystem.kind)).chain(["fstrim"]).collect()
         }
         StepAction::Export { index } => plan.exports.get(*index).map(|export| export_tools(export.format, export.compression)).unwrap_or_default(),
         StepAction::Files(_)
@@ -123,7 +123,7 @@ fn tools_of(plan: &Plan, action: &StepAction) -> Vec<&'static str> {
 /// FAT is written by Isotope itself.
 const fn mkfs(kind: FilesystemKind) -> Option<&'static str> {
     match kind {
-        FilesystemKind::Ext4 => Some("mkfs.ext4"),
+        FilesystemKind::Ext4 => Some("mke2fs"),
         FilesystemKind::Xfs => Some("mkfs.xfs"),
         FilesystemKind::Btrfs => Some("mkfs.btrfs"),
         FilesystemKind::Swap => Some("mkswap"),
@@ -190,10 +190,10 @@ fn space(plan: &Plan, facts: &HostFacts, problems: &mut Vec<Problem>) {
     let outputs = plan.exports.len().max(1) as u64;
     let least_output = Bytes(LEAST_OUTPUT.0.saturating_mul(outputs));
     for (space, least, what) in
-        [(&facts.work_space, LEAST_WORK.max(swap_and_fixed(plan)), "the tree"), (&facts.output_space, least_output, "the outputs")]
+        [(&facts.work_space, LEAST_WORK.max(swap_and_fixed(plan)), "the tree of this recipe needs"), (&facts.output_space, least_output, "the outputs of this recipe need")]
     {
         if let Some(FreeSpace { dir, free }) = space.as_ref().filter(|space| space.free < least) {
-            let message = format!("{} has {free} free; {what} of this recipe needs at least {least}", dir.display());
+            let message = format!("{} has {free} free; {what} at least {least}", dir.display());
             problems.push(Problem::environment(message).remedy("free some space, or name another directory"));
         }
     }

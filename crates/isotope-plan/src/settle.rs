@@ -95,7 +95,7 @@ impl<'s> Settling<'s> {
         let whose = format!("{}.{}", element.name, decl.name);
         if let Some(setting) = self.given.get(&(element.name.as_str(), decl.name.as_str())) {
             return decl.accept(&setting.given).map(Some).map_err(|error| {
-                let problem = Problem::configuration(format!("{whose}: {}", error.message)).maybe_remedy(error.hint);
+                let problem = Problem::configuration(format!("element {}: {}", element.name, error.message)).maybe_remedy(error.hint);
                 Box::new(located(problem, setting))
             });
         }

@@ -55,14 +55,6 @@ help = "Where the data is"
 type = "string"
 secret = true
 help = "Token for the data"
-[vars.first]
-type = "string"
-default = "{{second}}"
-help = "One"
-[vars.second]
-type = "string"
-default = "{{first}}"
-help = "Two"
 "#
     ));
     insta::assert_snapshot!(world.refusal(
@@ -79,6 +71,19 @@ packages = 4
 "#
     ));
 }
+
+#[test]
+fn defaults_that_need_each_other() {
+    let world = World::new(&format!("{ELEMENTS}\n== round/element.toml\n{ROUND}"));
+    insta::assert_snapshot!(world.refusal("name = \"x\"\nelements = [\"os\", \"round\"]\n"));
+}
+
+const ROUND: &str = r#"
+summary = "Goes round"
+[vars]
+first = { type = "string", default = "{{second}}", help = "One" }
+second = { type = "string", default = "{{first}}", help = "Two" }
+"#;
 
 #[test]
 fn operating_systems() {
@@ -106,24 +111,35 @@ fn disks_and_boot_loaders() {
     insta::assert_snapshot!([two, bad, diskless, differing].join("\n----\n"));
 }
 
+/// Literals are held against the manifest's rules when an element is loaded; what templates render to is the planner's matter.
 const BAD_DISK: &str = r#"
 summary = "A disk with faults"
+[vars]
+table = { type = "string", default = "gtp", help = "Table" }
+sector = { type = "int", default = 1024, help = "Sectors" }
+size = { type = "string", default = "10 GiX", help = "Size" }
+kind = { type = "string", default = "rot", help = "Kind" }
+share = { type = "int", default = 140, help = "Share" }
+fs = { type = "string", default = "ext5", help = "Filesystem" }
 [layout]
-table = "gtp"
-sector_size = 1024
-size = "10 GiX"
+table = "{{table}}"
+sector_size = "{{sector}}"
+size = "{{size}}"
 [[layout.partitions]]
 name = "a"
-kind = "rot"
-size = "140%"
-filesystem = { type = "ext5", mount = "/" }
+kind = "{{kind}}"
+size = "{{share}}%"
+filesystem = { type = "{{fs}}", mount = "/" }
 == floating/element.toml
 summary = "A boot loader without a disk"
+[vars]
+signed = { type = "string", default = "requird", help = "Signed" }
+wait = { type = "string", default = "5 s", help = "Timeout" }
 [bootloader]
 bios = false
 uefi = false
-timeout = 5
-secure_boot = "requird"
+timeout = "{{wait}}"
+secure_boot = "{{signed}}"
 "#;
 
 #[test]

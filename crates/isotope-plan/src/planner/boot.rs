@@ -51,13 +51,13 @@ pub(super) fn plan(scope: &mut Scope<'_>, layout: Option<&Layout>, layout_declar
         if by_bios.is_some() || by_uefi.is_some() {
             main.get_or_insert_with(|| origin.clone());
         }
-        let value = parsed(scope, element, by_bios.as_ref(), ("bios", "true or false", &origin));
+        let value = parsed(scope, element, by_bios.as_ref(), ("bios", "true or false"));
         bios.set(value, &origin, &mut scope.problems);
-        let value = parsed(scope, element, by_uefi.as_ref(), ("uefi", "true or false", &origin));
+        let value = parsed(scope, element, by_uefi.as_ref(), ("uefi", "true or false"));
         uefi.set(value, &origin, &mut scope.problems);
-        let value = secure(scope, element, signed.as_ref(), &origin);
+        let value = secure(scope, element, signed.as_ref());
         secure_boot.set(value, &origin, &mut scope.problems);
-        let value = parsed(scope, element, wait.as_ref(), ("timeout", "a number of seconds", &origin));
+        let value = parsed(scope, element, wait.as_ref(), ("timeout", "a number of seconds"));
         timeout.set(value, &origin, &mut scope.problems);
         kernel_args.extend(scope.list(element, args, "a kernel argument"));
         consoles.extend(scope.list(element, lines, "a console"));
@@ -111,25 +111,28 @@ fn parsed<T: std::str::FromStr>(
     scope: &mut Scope<'_>,
     element: &Element,
     template: Option<&Template>,
-    (name, expected, origin): (&str, &str, &Origin),
+    (name, expected): (&str, &str),
 ) -> Option<T> {
-    let text = scope.public(element, template?, "[bootloader]")?;
+    let template = template?;
+    let text = scope.public(element, template, "[bootloader]")?;
     let value = text.trim().parse().ok();
     if value.is_none() {
-        scope.problem(Problem::configuration(format!("[bootloader] {name} is {expected}, not `{text}`")).at(origin));
+        scope.problem(Problem::configuration(format!("[bootloader] {name} is {expected}, not `{text}`")).at(&element.origin(template.line)));
     }
     value
 }
 
-fn secure(scope: &mut Scope<'_>, element: &Element, template: Option<&Template>, origin: &Origin) -> Option<SecureBoot> {
-    let text = scope.public(element, template?, "[bootloader]")?;
+fn secure(scope: &mut Scope<'_>, element: &Element, template: Option<&Template>) -> Option<SecureBoot> {
+    let template = template?;
+    let text = scope.public(element, template, "[bootloader]")?;
     match text.trim() {
         "auto" => Some(SecureBoot::Auto),
         "required" => Some(SecureBoot::Required),
         "off" => Some(SecureBoot::Off),
         other => {
             let remedy = suggest(other, &["auto", "required", "off"]);
-            scope.problem(Problem::configuration(format!("[bootloader] unknown secure_boot `{other}`")).at(origin).remedy(remedy));
+            let problem = Problem::configuration(format!("[bootloader] unknown secure_boot `{other}`"));
+            scope.problem(problem.at(&element.origin(template.line)).remedy(remedy));
             None
         }
     }

@@ -6,7 +6,7 @@ use crate::layout::{
 use crate::scope::Scope;
 use crate::{Problem, Recipe, ids, sizes};
 use crate::nearest::suggest;
-use isotope_element::{Bytes, Element, FilesystemSection, LayoutSection, Origin, PartitionSection, Template};
+use isotope_element::{Bytes, Element, FilesystemSection, LayoutSection, PartitionSection, Template};
 use uuid::Uuid;
 
 /// What became of the layout.
@@ -48,8 +48,8 @@ fn twice(first: &Element, second: &Element, section: &LayoutSection) -> Problem 
 fn render(scope: &mut Scope<'_>, element: &Element, section: &LayoutSection, recipe: &Recipe, seed: Uuid) -> Layout {
     let LayoutSection { table, sector_size, size, partitions, line } = section;
     let origin = element.origin(*line);
-    let table = word(scope, element, table.as_ref(), ("table", &origin), TABLES).unwrap_or(Table::Gpt);
-    let sector_size = word(scope, element, sector_size.as_ref(), ("sector_size", &origin), SECTORS).unwrap_or(SectorSize::B512);
+    let table = word(scope, element, table.as_ref(), "table", TABLES).unwrap_or(Table::Gpt);
+    let sector_size = word(scope, element, sector_size.as_ref(), "sector_size", SECTORS).unwrap_or(SectorSize::B512);
     let declared = scope.maybe(element, size.as_ref(), "the layout's size").map(|text| sizes::disk(&text));
     let declared = match declared {
         Some(Err(fault)) => {
@@ -94,19 +94,21 @@ const FILESYSTEMS: &[(&str, FilesystemKind)] = &[
     ("swap", FilesystemKind::Swap),
 ];
 
-/// One of a few known words; an unknown one is reported with the nearest. `what` is its name and its place.
+/// One of a few known words; an unknown one is reported with the nearest.
 fn word<T: Copy>(
     scope: &mut Scope<'_>,
     element: &Element,
     template: Option<&Template>,
-    what: (&str, &Origin),
+    what: &str,
     known: &[(&str, T)],
 ) -> Option<T> {
-    let text = scope.public(element, template?, what.0)?;
+    let template = template?;
+    let text = scope.public(element, template, what)?;
     let found = known.iter().find(|(name, _)| *name == text.trim()).map(|(_, value)| *value);
     if found.is_none() {
         let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
-        scope.problem(Problem::configuration(format!("unknown {} `{text}`", what.0)).at(what.1).remedy(suggest(&text, &names)));
+        let problem = Problem::configuration(format!("unknown {what} `{text}`")).at(&element.origin(template.line));
+        scope.problem(problem.remedy(suggest(&text, &names)));
     }
     found
 }
@@ -114,7 +116,7 @@ fn word<T: Copy>(
 fn partition(scope: &mut Scope<'_>, element: &Element, section: &PartitionSection, number: u32, seed: Uuid) -> Partition {
     let PartitionSection { name, kind, size, filesystem, when: _, line } = section;
     let origin = element.origin(*line);
-    let kind = word(scope, element, Some(kind), ("kind of partition", &origin), KINDS).unwrap_or(PartitionKind::Linux);
+    let kind = word(scope, element, Some(kind), "kind of partition", KINDS).unwrap_or(PartitionKind::Linux);
     let size = match scope.public(element, size, "a partition's size").map(|text| sizes::partition(&text)) {
         Some(Err(fault)) => {
             scope.problem(Problem::configuration(format!("partition `{name}`: {fault}")).at(&origin));
@@ -152,9 +154,8 @@ fn filesystem_of(
     (name, partition): (&str, PartitionKind),
     seed: Uuid,
 ) -> Option<Filesystem> {
-    let FilesystemSection { kind, label, mount, options, passno, mkfs_options, line } = section;
-    let origin = element.origin(*line);
-    let kind = word(scope, element, Some(kind), ("filesystem", &origin), FILESYSTEMS)?;
+    let FilesystemSection { kind, label, mount, options, passno, mkfs_options, line: _ } = section;
+    let kind = word(scope, element, Some(kind), "filesystem", FILESYSTEMS)?;
     let options = scope.maybe(element, options.as_ref(), "mount options");
     let mount = scope.maybe(element, mount.as_ref(), "a mount point").filter(|path| !path.is_empty()).map(|path| Mount {
         options: options.unwrap_or_else(|| if partition == PartitionKind::Esp { "umask=0077" } else { "defaults" }.to_owned()),

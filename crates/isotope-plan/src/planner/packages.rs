@@ -4,6 +4,7 @@ use super::implicit;
 use crate::scope::Scope;
 use crate::{Packages, Problem, Step, StepAction};
 use isotope_element::{Element, Origin, PackagesSection, Phase, Value};
+use std::collections::BTreeMap;
 
 /// Who wants what, in the order of the elements.
 #[derive(Default)]
@@ -11,6 +12,7 @@ struct Wanted {
     packages: Packages,
     origin: Option<Origin>,
     elements: usize,
+    removed_at: BTreeMap<String, Origin>,
 }
 
 /// The package steps of a phase.
@@ -38,6 +40,7 @@ pub(super) fn plan(scope: &mut Scope<'_>, phase: Phase) -> Vec<Step> {
     for (name, removing) in with_recommends.packages.remove.split_off("") {
         merge(plain.packages.remove.entry(name).or_default(), &removing);
     }
+    plain.removed_at.append(&mut with_recommends.removed_at);
     contradictions(scope, &plain, &with_recommends);
     [plain, with_recommends].into_iter().filter_map(|wanted| step(wanted, phase)).collect()
 }
@@ -65,6 +68,7 @@ fn collect(scope: &mut Scope<'_>, element: &Element, section: &PackagesSection, 
         merge(wanted.packages.install.entry(name).or_default(), own);
     }
     for name in remove {
+        wanted.removed_at.insert(name.clone(), origin.clone());
         merge(wanted.packages.remove.entry(name).or_default(), own);
     }
     wanted.origin.get_or_insert(origin);
@@ -85,18 +89,18 @@ fn merge(into: &mut Vec<String>, more: &[String]) {
 }
 
 fn contradictions(scope: &mut Scope<'_>, plain: &Wanted, with_recommends: &Wanted) {
-    let Some(origin) = plain.origin.clone().or_else(|| with_recommends.origin.clone()) else { return };
     for (name, removing) in &plain.packages.remove {
         let wanting = plain.packages.install.get(name).or_else(|| with_recommends.packages.install.get(name));
         if let Some(wanting) = wanting {
             let message = format!("the package {name} is wanted by {} and removed by {} in the same phase", wanting.join(", "), removing.join(", "));
+            let origin = plain.removed_at.get(name).cloned().unwrap_or_else(implicit);
             scope.problem(Problem::configuration(message).at(&origin).remedy("leave one of the elements out, or remove it in a later phase"));
         }
     }
 }
 
 fn step(wanted: Wanted, phase: Phase) -> Option<Step> {
-    let Wanted { packages, origin, elements } = wanted;
+    let Wanted { packages, origin, elements, removed_at: _ } = wanted;
     let (install, remove) = (packages.install.len(), packages.remove.len());
     let mut parts = Vec::new();
     if install > 0 {

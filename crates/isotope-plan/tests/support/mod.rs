@@ -19,7 +19,7 @@ impl World {
             let (path, content) = part.split_once('\n').unwrap_or((part, ""));
             let path = dir.path().join(path.trim());
             std::fs::create_dir_all(path.parent().expect("a directory")).expect("directories");
-            std::fs::write(&path, content).expect("a file");
+            std::fs::write(&path, format!("{}\n", content.trim_end_matches('\n'))).expect("a file");
             if path.parent().is_some_and(|parent| parent.to_string_lossy().ends_with(".d")) {
                 std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("a mode");
             }
