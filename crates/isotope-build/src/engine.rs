@@ -14,6 +14,8 @@ use isotope_plan::{Plan, Step};
 use isotope_sys::command;
 use isotope_sys::namespace::{self, Channel};
 use serde::{Deserialize, Serialize};
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -55,7 +57,8 @@ pub(crate) fn main(orders: Orders<'_>, channel: Channel) -> i32 {
     });
     let trace = events.clone();
     command::observe(move |line| trace.command(line));
-    match execute(orders, &events) {
+    let executed = std::panic::catch_unwind(AssertUnwindSafe(|| execute(orders, &events)));
+    match executed.unwrap_or_else(|panic| Err(Box::new(panicked(panic.as_ref(), orders.log)))) {
         Ok(report) => {
             let outputs = report.outputs.iter().map(|output| output.path.clone()).collect();
             events.send(Event::Finished { duration: report.duration, outputs });
@@ -140,6 +143,21 @@ fn give_up(error: &StepError, step: &Step, build: &Build<'_>, orders: Orders<'_>
         }
     }
     failure
+}
+
+/// A fault of this program. Where it happened has been written to standard error.
+fn panicked(panic: &(dyn Any + Send), log: &Path) -> Failure {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    Failure {
+        step: None,
+        title: None,
+        origin: None,
+        message: format!("a fault of Isotope itself: {}", text.unwrap_or("no more is known")),
+        tail: Vec::new(),
+        hints: vec!["please report it, with the log".to_owned()],
+        class: FailureClass::Internal,
+        log: Some(log.to_owned()),
+    }
 }
 
 /// A failure that is no step's.
