@@ -232,7 +232,7 @@ impl Frame {
     fn of(layout: &Layout) -> Result<Self, GeometryError> {
         let sector = layout.sector_size.bytes();
         let align = layout.align.0;
-        if align == 0 || align % sector != 0 {
+        if align == 0 || !align.is_multiple_of(sector) {
             return Err(GeometryError::Alignment { align: layout.align, sector });
         }
         if align > LARGEST {
@@ -250,7 +250,7 @@ impl Frame {
     }
 
     fn check_fixed(&self, size: Bytes) -> Result<u64, GeometryError> {
-        if size.0 % self.sector != 0 {
+        if !size.0.is_multiple_of(self.sector) {
             return Err(GeometryError::NotWholeSectors { size, sector: self.sector });
         }
         within_reason("the disk", size)

@@ -27,10 +27,10 @@ pub struct Problem {
     pub message: String,
     /// Where it was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub origin: Option<Origin>,
+    pub origin: Option<Box<Origin>>,
     /// The place in that file, where its text is known.
     #[serde(skip)]
-    pub spot: Option<Spot>,
+    pub spot: Option<Box<Spot>>,
     /// What to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remedy: Option<String>,
@@ -67,7 +67,7 @@ impl Problem {
     /// Says where it comes from.
     #[must_use]
     pub fn at(mut self, origin: &Origin) -> Self {
-        self.origin = Some(origin.clone());
+        self.origin = Some(Box::new(origin.clone()));
         self
     }
 
@@ -90,7 +90,7 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)?;
         if let Some(origin) = self.origin.as_ref().filter(|origin| origin.file.is_some() || origin.element != "isotope") {
-            write!(f, "\n  --> {}", place(origin, self.spot.as_ref()))?;
+            write!(f, "\n  --> {}", place(origin, self.spot.as_deref()))?;
         }
         if let Some(spot) = &self.spot {
             excerpt(f, spot)?;
@@ -135,7 +135,7 @@ impl From<Diagnostic> for Problem {
         let Diagnostic { severity: _, file, spot, message, hint } = diagnostic;
         let line = spot.as_ref().map(|spot| spot.line);
         let origin = Origin { element: "recipe".to_owned(), file: Some(file), line };
-        Self { class: ProblemClass::Configuration, message, origin: Some(origin), spot, remedy: hint, package: None }
+        Self { class: ProblemClass::Configuration, message, origin: Some(Box::new(origin)), spot: spot.map(Box::new), remedy: hint, package: None }
     }
 }
 

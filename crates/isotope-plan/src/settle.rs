@@ -220,7 +220,7 @@ impl<'s> Settling<'s> {
 }
 
 fn located(problem: Problem, setting: &Setting) -> Problem {
-    Problem { spot: setting.spot.clone(), ..problem.at(&setting.origin) }
+    Problem { spot: setting.spot.clone().map(Box::new), ..problem.at(&setting.origin) }
 }
 
 fn missing_value(element: &Element, decl: &VarDecl) -> Problem {

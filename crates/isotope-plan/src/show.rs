@@ -48,7 +48,7 @@ fn header(plan: &Plan, out: &mut String) {
 
 fn steps(plan: &Plan, out: &mut String) {
     let number = |step: &Step| step.id.split_once('/').map_or(step.id.clone(), |(_, rest)| rest.split('-').next().unwrap_or(rest).to_owned());
-    let width = plan.steps.iter().map(|step| step.title.chars().count()).max().unwrap_or(0).min(72);
+    let width = plan.steps.iter().map(|step| step.title.chars().count()).max().unwrap_or(0).min(88);
     for phase in Phase::ALL {
         let of_phase: Vec<&Step> = plan.steps.iter().filter(|step| step.phase == phase).collect();
         if of_phase.is_empty() {

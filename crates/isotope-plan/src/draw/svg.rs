@@ -235,6 +235,7 @@ fn kind(action: &StepAction) -> &'static str {
 fn short(step: &Step) -> String {
     match &step.action {
         StepAction::Write(write) => path_end(&write.dest),
+        StepAction::Files(files) if files.dest.len() > 1 && !files.dest.ends_with('/') => path_end(&files.dest),
         StepAction::Files(files) => format!("{} → {}", files.source.file_name().unwrap_or_default().to_string_lossy(), files.dest),
         StepAction::Hook(hook) => hook.script.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         StepAction::Bootloader => step.title.replacen("install the boot loader", "boot loader", 1),

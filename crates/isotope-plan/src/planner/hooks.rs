@@ -19,6 +19,7 @@ const RESERVED: &[&str] = &[
 /// The hooks of a phase, in the order in which they run.
 pub(super) fn plan(scope: &Scope<'_>, phase: Phase, facts: &HostFacts, layout: Option<&Layout>) -> Vec<Step> {
     let hooks = scope.set.hooks(phase).into_iter();
+    let surroundings = surroundings(scope, facts, layout);
     hooks
         .filter_map(|file| {
             let element = scope.set.get(&file.element)?;
@@ -29,13 +30,12 @@ pub(super) fn plan(scope: &Scope<'_>, phase: Phase, facts: &HostFacts, layout: O
                 Place::Target => "in the target",
             };
             let title = format!("run {phase}.d/{} of {} {side}", file.name, element.name);
-            Some(Step { id: String::new(), phase, origin, title, action: StepAction::Hook(hook(scope, element, file, place, facts, layout)) })
+            Some(Step { id: String::new(), phase, origin, title, action: StepAction::Hook(hook(scope, element, file, place, surroundings.clone())) })
         })
         .collect()
 }
 
-fn hook(scope: &Scope<'_>, element: &Element, file: &HookFile, place: Place, facts: &HostFacts, layout: Option<&Layout>) -> Hook {
-    let mut env = surroundings(scope, facts, layout);
+fn hook(scope: &Scope<'_>, element: &Element, file: &HookFile, place: Place, mut env: BTreeMap<String, EnvValue>) -> Hook {
     let seen = match place {
         Place::Host => element.dir.to_string_lossy().into_owned(),
         Place::Target => ELEMENT_IN_TARGET.to_owned(),

@@ -87,7 +87,7 @@ fn files(scope: &mut Scope<'_>, element: &Element, section: &FilesSection) -> Op
     let origin = element.origin(*line);
     let dest = destination(scope, element, dest, &origin)?;
     let shown = source.strip_prefix(&element.dir).unwrap_or(source);
-    let title = format!("copy {} of {} to {dest}", shown.display(), element.name);
+    let title = format!("copy {} to {dest}", shown.display());
     let action = StepAction::Files(Files { source: source.clone(), dest, mode: *mode });
     Some(Step { id: String::new(), phase: *phase, origin, title, action })
 }
@@ -98,7 +98,7 @@ fn write(scope: &mut Scope<'_>, element: &Element, section: &TemplateSection) ->
     let dest = destination(scope, element, dest, &origin)?;
     let secret = scope.secret_in(element, template).is_some();
     let content = EnvValue { value: scope.text(element, template)?, secret };
-    let title = format!("write {dest} of {}", element.name);
+    let title = format!("write {dest}");
     let action = StepAction::Write(Write { dest, content, mode: *mode });
     Some(Step { id: String::new(), phase: *phase, origin, title, action })
 }
