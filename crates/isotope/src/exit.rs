@@ -94,7 +94,8 @@ pub fn report(error: &anyhow::Error, json: bool) -> ExitCode {
     } else {
         let (first, rest) =
             causes.split_first().map_or(("unknown error", &[][..]), |(first, rest)| (first.as_str(), rest));
-        eprintln!("error: {first}");
+        // Diagnostics of files say it themselves.
+        eprintln!("error: {}", first.strip_prefix("error: ").unwrap_or(first));
         for cause in rest {
             eprintln!("  caused by: {cause}");
         }

@@ -44,8 +44,11 @@ pub struct Subject {
 /// Settles the subject.
 pub fn settle(args: &Args, ctx: &Context) -> anyhow::Result<Subject> {
     let (recipe, set) = resolve(args, ctx)?;
-    let facts = isotope_build::facts::gather(&ctx.env, &ctx.cache_dir);
+    let mut facts = isotope_build::facts::gather(&ctx.env, &ctx.cache_dir);
     let plan = isotope_plan::plan(&recipe, &set, &facts).map_err(|errors| problems(&errors.problems))?;
+    // Key files may lie anywhere.
+    let keyrings = isotope_plan::needed_keyrings(&plan).into_keys().filter(|keyring| keyring.is_file());
+    facts.keyrings.extend(keyrings.map(Path::to_owned));
     Ok(Subject { plan, facts })
 }
 
@@ -123,7 +126,7 @@ fn problems(problems: &[Problem]) -> anyhow::Error {
         _ => Class::Configuration,
     };
     let text: Vec<String> = problems.iter().map(ToString::to_string).collect();
-    Failure::new(class, text.join("\n")).into()
+    Failure::new(class, text.join("\nerror: ")).into()
 }
 
 /// Refuses what this host cannot build, with every reason, before anything is done.
