@@ -201,7 +201,7 @@ impl Drop for PendingOutput {
     fn drop(&mut self) {
         if let Some(temporary) = &self.temporary {
             // Nothing better can be done here; the next start removes it.
-            drop(rustix::fs::unlinkat(&self.dir, temporary, AtFlags::empty()));
+            rustix::fs::unlinkat(&self.dir, temporary, AtFlags::empty()).ok();
         }
     }
 }
@@ -266,7 +266,7 @@ fn remove_stale(dir: &OwnedFd) {
         let Ok(file) = rustix::fs::openat(dir, name, flags, Mode::empty()) else { continue };
         if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() {
             // If it cannot be removed, it is not ours, and the final name is safe anyway.
-            drop(rustix::fs::unlinkat(dir, name, AtFlags::empty()));
+            rustix::fs::unlinkat(dir, name, AtFlags::empty()).ok();
         }
     }
 }

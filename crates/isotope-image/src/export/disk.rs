@@ -1,8 +1,27 @@
-//! All outputs of a disk in one pass.
-use super::{ExportError, ExportOptions, ExportProgress, Exported};
-use isotope_plan::Export;
+//! All outputs of a disk in one pass: one reader hands each chunk to every output that is made by us; what a tool makes
+//! (vmdk, vhd, vhdx, vdi) follows from the same file, which the page cache then holds.
+
+use super::raw::RawOutput;
+use super::{ExportError, ExportOptions, ExportProgress, Exported, qcow2, qemu_img};
+use crate::digest;
+use crate::output::PendingOutput;
+use crate::sparse;
+use isotope_plan::{Export, Format};
 use std::fs::File;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
+use std::sync::Arc;
+
+/// Bytes that are read at once; a multiple of every cluster size in use.
+const CHUNK: u64 = 2 << 20;
+
+/// An output that takes the disk's chunks as they are read. Chunks come in order; what is left out is zeros.
+pub(super) trait Sink {
+    /// Takes bytes at `offset`.
+    fn chunk(&mut self, offset: u64, data: &Arc<[u8]>) -> Result<(), ExportError>;
+    /// The disk has ended.
+    fn finish(self: Box<Self>) -> Result<PendingOutput, ExportError>;
+}
 
 /// Makes all outputs of the raw disk image `raw` in `out_dir`; a single reader feeds all of them.
 ///
@@ -15,6 +34,75 @@ pub fn disk(
     options: &ExportOptions,
     progress: &(dyn Fn(ExportProgress) + Sync),
 ) -> Result<Vec<Exported>, ExportError> {
-    let _ = (raw, exports, out_dir, options, progress);
-    Ok(Vec::new())
+    let input = |source| ExportError::Input { what: "the raw disk", path: "the work file".into(), source };
+    let size = raw.metadata().map_err(input)?.len();
+    let total = sparse::data_size(raw, size).map_err(input)?;
+    let mut sinks: Vec<(usize, Box<dyn Sink>)> = Vec::new();
+    for (index, export) in exports.iter().enumerate() {
+        let path = out_dir.join(&export.file_name);
+        match export.format {
+            Format::Qcow2 => sinks.push((index, Box::new(qcow2::Qcow2Output::new(&path, export, size, total, options)?))),
+            Format::Raw => sinks.push((index, Box::new(RawOutput::new(&path, export, size, options)?))),
+            Format::Vmdk | Format::Vhd | Format::Vhdx | Format::Vdi => qemu_img::check(export)?,
+            Format::Tar | Format::Squashfs => {
+                let file_name = export.file_name.clone();
+                return Err(ExportError::Kind { format: export.format, needs: "a tree", file_name });
+            }
+        }
+    }
+    feed(raw, size, total, &mut sinks, progress)?;
+    let mut pending = Vec::new();
+    for (index, sink) in sinks {
+        pending.push((index, sink.finish()?));
+    }
+    for (index, export) in exports.iter().enumerate() {
+        if qemu_img::makes(export.format) {
+            pending.push((index, qemu_img::convert(raw, export, &out_dir.join(&export.file_name))?));
+        }
+    }
+    pending.sort_by_key(|(index, _)| *index);
+    pending.into_iter().map(|(index, output)| name(output, &exports[index])).collect()
+}
+
+/// Reads the disk once, leaving out holes and zeros, and hands it to all outputs.
+fn feed(
+    raw: &File,
+    size: u64,
+    total: u64,
+    sinks: &mut [(usize, Box<dyn Sink>)],
+    progress: &(dyn Fn(ExportProgress) + Sync),
+) -> Result<(), ExportError> {
+    let input = |source| ExportError::Input { what: "the raw disk", path: "the work file".into(), source };
+    let (mut offset, mut done) = (0, 0);
+    while let Some(data) = sparse::next_data(raw, offset, size).map_err(input)? {
+        // Chunks lie on a grid, so that clusters are whole whatever the extents are.
+        let mut start = (data.start / CHUNK * CHUNK).max(offset);
+        while start < data.end {
+            let end = (start + CHUNK).min(size);
+            let mut buffer = vec![0; usize::try_from(end - start).unwrap_or_default()];
+            raw.read_exact_at(&mut buffer, start).map_err(input)?;
+            let chunk: Arc<[u8]> = buffer.into();
+            if !sparse::is_zero(&chunk) {
+                for (_, sink) in &mut *sinks {
+                    sink.chunk(start, &chunk)?;
+                }
+            }
+            done = (done + end - start).min(total);
+            progress(ExportProgress { done, total });
+            start = end;
+        }
+        offset = start;
+    }
+    Ok(())
+}
+
+/// Digests, name, and the files with the digests beside it.
+pub(super) fn name(output: PendingOutput, export: &Export) -> Result<Exported, ExportError> {
+    let path = output.final_path();
+    let input = |source| ExportError::Input { what: "the finished output", path: path.clone(), source };
+    let meta = output.file().metadata().map_err(input)?;
+    let digests = digest::of_file(output.file(), &export.checksums).map_err(input)?;
+    let path = output.commit()?;
+    digest::write_beside(&path, &digests)?;
+    Ok(Exported { path, format: export.format, size: meta.len(), allocated: meta.blocks() * 512, digests })
 }

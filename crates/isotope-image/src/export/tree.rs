@@ -1,6 +1,7 @@
 //! Archives of a tree.
-use super::{ExportError, ExportOptions, ExportProgress, Exported};
-use isotope_plan::Export;
+
+use super::{ExportError, ExportOptions, ExportProgress, Exported, archive, disk, squashfs};
+use isotope_plan::{Export, Format};
 use std::path::Path;
 
 /// Makes all outputs of the tree at `root` in `out_dir`.
@@ -14,6 +15,15 @@ pub fn tree(
     options: &ExportOptions,
     progress: &(dyn Fn(ExportProgress) + Sync),
 ) -> Result<Vec<Exported>, ExportError> {
-    let _ = (root, exports, out_dir, options, progress);
-    Ok(Vec::new())
+    let mut made = Vec::new();
+    for export in exports {
+        let path = out_dir.join(&export.file_name);
+        let output = match export.format {
+            Format::Tar => archive::make(root, export, &path, options, progress)?,
+            Format::Squashfs => squashfs::make(root, export, &path, options)?,
+            format => return Err(ExportError::Kind { format, needs: "a disk", file_name: export.file_name.clone() }),
+        };
+        made.push(disk::name(output, export)?);
+    }
+    Ok(made)
 }
