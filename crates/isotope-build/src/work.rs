@@ -39,25 +39,20 @@ impl Work {
             }
         };
         let work = Self { dir };
-        for path in [work.tree(), work.scratch(), work.disk_scratch(), work.mountpoint(), work.host_directory()] {
+        for path in [work.tree(), work.scratch(), work.mountpoint(), work.host_directory()] {
             std::fs::create_dir(&path).map_err(StepError::io("make", &path))?;
         }
         Ok(work)
     }
 
-    /// The tree while there is no disk.
+    /// The tree; empty once there is a disk.
     pub(crate) fn tree(&self) -> PathBuf {
         self.dir.join("tree")
     }
 
-    /// The sandbox's own, around the tree.
+    /// The sandbox's own.
     pub(crate) fn scratch(&self) -> PathBuf {
         self.dir.join("sandbox")
-    }
-
-    /// The sandbox's own, around the mounted disk.
-    pub(crate) fn disk_scratch(&self) -> PathBuf {
-        self.dir.join("disk-sandbox")
     }
 
     /// Where the disk is mounted.
@@ -76,8 +71,9 @@ impl Work {
     }
 
     /// Gives back the room that the tree takes.
-    pub(crate) fn drop_tree(&self) -> Result<(), StepError> {
+    pub(crate) fn empty_tree(&self) -> Result<(), StepError> {
         let tree = self.tree();
-        std::fs::remove_dir_all(&tree).map_err(StepError::io("remove", &tree))
+        std::fs::remove_dir_all(&tree).map_err(StepError::io("remove", &tree))?;
+        std::fs::create_dir(&tree).map_err(StepError::io("make", &tree))
     }
 }

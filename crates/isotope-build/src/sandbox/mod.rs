@@ -108,6 +108,15 @@ impl TargetRoot {
         self
     }
 
+    /// From now on the tree is the one at `tree`. Nothing of the old one is held open; `/tmp` and `/run` stay.
+    ///
+    /// # Errors
+    /// It is not a directory.
+    pub fn move_to(&mut self, tree: &Path) -> Result<(), SandboxError> {
+        self.tree = TargetDir::open(tree)?;
+        Ok(())
+    }
+
     /// The tree itself, free of mounts.
     #[must_use]
     pub const fn tree(&self) -> &TargetDir {

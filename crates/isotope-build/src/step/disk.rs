@@ -4,7 +4,6 @@ use super::Run;
 use crate::build::{Build, Stage};
 use crate::error::StepError;
 use crate::event::Events;
-use crate::sandbox::TargetRoot;
 use isotope_disk::{DiskOptions, Progress};
 use isotope_plan::{Format, Step};
 
@@ -28,9 +27,9 @@ impl Run for Assemble {
             &options,
             &mut told(&build.events),
         )?;
-        build.target = TargetRoot::new(disk.root(), &work.disk_scratch())?.with_env(&build.options.proxy);
+        build.target.move_to(disk.root())?;
         build.stage = Stage::Mounted(Box::new(disk));
-        build.work.drop_tree()
+        build.work.empty_tree()
     }
 }
 

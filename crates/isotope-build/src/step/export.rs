@@ -45,6 +45,8 @@ fn trees(build: &mut Build<'_>) -> Result<(), StepError> {
 
 /// Outputs of the disk, which is closed for them.
 fn disks(build: &mut Build<'_>) -> Result<(), StepError> {
+    // The disk's root must not be held open while it is unmounted.
+    build.target.move_to(&build.work.tree())?;
     match std::mem::replace(&mut build.stage, Stage::Lost) {
         Stage::Mounted(disk) => build.stage = Stage::Closed(disk.finish(&mut told(&build.events))?),
         other => build.stage = other,
