@@ -29,20 +29,20 @@ struct Form {
 }
 
 const FORMS: &[Form] = &[
-    Form { format: Format::Raw, name: "raw", disk: true, compressions: &[Compression::None, Compression::Gzip, Compression::Zstd] },
-    Form { format: Format::Qcow2, name: "qcow2", disk: true, compressions: &[Compression::Zstd, Compression::Zlib, Compression::None] },
-    Form { format: Format::Vmdk, name: "vmdk", disk: true, compressions: &[Compression::Zlib] },
-    Form { format: Format::Vhd, name: "vhd", disk: true, compressions: &[Compression::None] },
-    Form { format: Format::Vhdx, name: "vhdx", disk: true, compressions: &[Compression::None] },
-    Form { format: Format::Vdi, name: "vdi", disk: true, compressions: &[Compression::None] },
-    Form {
-        format: Format::Tar,
-        name: "tar",
-        disk: false,
-        compressions: &[Compression::Zstd, Compression::Gzip, Compression::Xz, Compression::None],
-    },
-    Form { format: Format::Squashfs, name: "squashfs", disk: false, compressions: &[Compression::Zstd, Compression::Xz, Compression::Gzip] },
+    form_of(Format::Raw, "raw", true, &[Compression::None, Compression::Gzip, Compression::Zstd, Compression::Xz]),
+    form_of(Format::Qcow2, "qcow2", true, &[Compression::Zstd, Compression::Zlib, Compression::None]),
+    // A streamOptimized vmdk is deflated by its nature: there is no choice.
+    form_of(Format::Vmdk, "vmdk", true, &[Compression::None]),
+    form_of(Format::Vhd, "vhd", true, &[Compression::None]),
+    form_of(Format::Vhdx, "vhdx", true, &[Compression::None]),
+    form_of(Format::Vdi, "vdi", true, &[Compression::None]),
+    form_of(Format::Tar, "tar", false, &[Compression::Zstd, Compression::Gzip, Compression::Xz, Compression::None]),
+    form_of(Format::Squashfs, "squashfs", false, &[Compression::Zstd, Compression::Xz, Compression::Gzip, Compression::None]),
 ];
+
+const fn form_of(format: Format, name: &'static str, disk: bool, compressions: &'static [Compression]) -> Form {
+    Form { format, name, disk, compressions }
+}
 
 impl Format {
     /// As written in recipes.

@@ -3,7 +3,7 @@
 //! In: a plan and what is known about the host. Out: problems, each with what to install or do.
 
 use crate::layout::{DiskSize, FilesystemKind, PartitionSize};
-use crate::{Compression, FreeSpace, Format, HostFacts, Plan, Problem, StepAction};
+use crate::{FreeSpace, Format, HostFacts, Plan, Problem, StepAction};
 use isotope_element::{Bytes, Family, Origin};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -43,7 +43,6 @@ const TOOLS: &[HostTool] = &[
     tool("mkswap", "util-linux", "util-linux-core", "make swap areas"),
     tool("qemu-img", "qemu-utils", "qemu-img", "write vmdk, vhd, vhdx and vdi"),
     tool("mksquashfs", "squashfs-tools", "squashfs-tools", "write squashfs"),
-    tool("xz", "xz-utils", "xz", "compress with xz"),
 ];
 
 const fn tool(name: &'static str, debian: &'static str, fedora: &'static str, purpose: &'static str) -> HostTool {
@@ -109,7 +108,7 @@ fn tools_of(plan: &Plan, action: &StepAction) -> Vec<&'static str> {
             let filesystems = plan.layout.iter().flat_map(|layout| &layout.partitions).filter_map(|part| part.filesystem.as_ref());
             filesystems.filter_map(|filesystem| mkfs(filesystem.kind)).chain(["fstrim"]).collect()
         }
-        StepAction::Export { index } => plan.exports.get(*index).map(|export| export_tools(export.format, export.compression)).unwrap_or_default(),
+        StepAction::Export { index } => plan.exports.get(*index).map(|export| export_tools(export.format)).unwrap_or_default(),
         StepAction::Files(_)
         | StepAction::Write(_)
         | StepAction::Services(_)
@@ -131,12 +130,12 @@ const fn mkfs(kind: FilesystemKind) -> Option<&'static str> {
     }
 }
 
-fn export_tools(format: Format, compression: Compression) -> Vec<&'static str> {
-    match (format, compression) {
-        (Format::Vmdk | Format::Vhd | Format::Vhdx | Format::Vdi, _) => vec!["qemu-img"],
-        (Format::Squashfs, _) => vec!["mksquashfs"],
-        (Format::Tar, Compression::Xz) => vec!["xz"],
-        (Format::Raw | Format::Qcow2 | Format::Tar, _) => Vec::new(),
+/// raw, qcow2 and tar are written by Isotope itself, with every compression.
+fn export_tools(format: Format) -> Vec<&'static str> {
+    match format {
+        Format::Vmdk | Format::Vhd | Format::Vhdx | Format::Vdi => vec!["qemu-img"],
+        Format::Squashfs => vec!["mksquashfs"],
+        Format::Raw | Format::Qcow2 | Format::Tar => Vec::new(),
     }
 }
 

@@ -27,9 +27,9 @@ pub fn check(layout: &Layout, origin: &Origin) -> Vec<Problem> {
         label(partition, &mut problems);
         mount(partition, &mut problems);
     }
-    unique(layout, "the name", |partition| Some(partition.name.clone()), &mut problems);
-    unique(layout, "the label", |partition| Some(partition.filesystem.as_ref()?.label.as_ref()?.to_uppercase()), &mut problems);
-    unique(layout, "the mount point", |partition| Some(mount_of(partition)?.to_owned()), &mut problems);
+    unique(layout, ("the name", str::to_lowercase), |partition| Some(partition.name.clone()), &mut problems);
+    unique(layout, ("the label", str::to_lowercase), |partition| Some(partition.filesystem.as_ref()?.label.clone()?), &mut problems);
+    unique(layout, ("the mount point", str::to_owned), |partition| Some(mount_of(partition)?.to_owned()), &mut problems);
     if !layout.partitions.iter().any(|partition| mount_of(partition) == Some("/")) && !layout.partitions.is_empty() {
         problems.push(at(origin, "no partition is mounted at `/`").remedy("give the filesystem of the root partition mount = \"/\""));
     }
@@ -209,16 +209,22 @@ fn mount(partition: &Partition, problems: &mut Vec<Problem>) {
     }
 }
 
-fn unique(layout: &Layout, what: &str, key: impl Fn(&Partition) -> Option<String>, problems: &mut Vec<Problem>) {
+/// What two partitions must not share; names and labels without regard to case, of which FAT has only one.
+fn unique(
+    layout: &Layout,
+    (what, fold): (&str, fn(&str) -> String),
+    key: impl Fn(&Partition) -> Option<String>,
+    problems: &mut Vec<Problem>,
+) {
     let mut seen: BTreeMap<String, &Partition> = BTreeMap::new();
     for (index, partition) in layout.partitions.iter().enumerate() {
         let Some(value) = key(partition) else { continue };
-        if let Some(first) = seen.get(&value) {
+        if let Some(first) = seen.get(&fold(&value)) {
             let line = first.origin.line.map(|line| format!(" (line {line})")).unwrap_or_default();
             let message = format!("partition {} has {what} `{value}`, which partition `{}`{line} has already", index + 1, first.name);
             problems.push(at(&partition.origin, message).remedy("each may be there once"));
         } else {
-            seen.insert(value, partition);
+            seen.insert(fold(&value), partition);
         }
     }
 }
