@@ -23,9 +23,10 @@ pub(super) fn makes(format: Format) -> bool {
 
 /// Refuses a compression that these formats do not have.
 pub(super) fn check(export: &Export) -> Result<(), ExportError> {
-    match export.compression {
-        Compression::None => Ok(()),
-        compression => {
+    match (export.format, export.compression) {
+        // streamOptimized VMDK is compressed by deflate, always.
+        (_, Compression::None) | (Format::Vmdk, Compression::Zlib) => Ok(()),
+        (_, compression) => {
             let (format, file_name) = (export.format, export.file_name.clone());
             Err(ExportError::Compression { format, compression, file_name, takes: "none" })
         }
