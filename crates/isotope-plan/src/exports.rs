@@ -20,29 +20,36 @@ pub struct ExportRequest {
     pub origin: Origin,
 }
 
-/// What a format is called, ends in, holds and can be compressed with (its default first).
+/// What a format is called and ends in, what it holds, which host tool makes it, how it can be compressed (its default first).
 struct Form {
     format: Format,
     name: &'static str,
-    disk: bool,
+    content: Content,
+    /// `None`: Isotope itself.
+    tool: Option<&'static str>,
     compressions: &'static [Compression],
 }
 
-const FORMS: &[Form] = &[
-    form_of(Format::Raw, "raw", true, &[Compression::None, Compression::Gzip, Compression::Zstd, Compression::Xz]),
-    form_of(Format::Qcow2, "qcow2", true, &[Compression::Zstd, Compression::Zlib, Compression::None]),
-    // A streamOptimized vmdk is deflated by its nature: there is no choice.
-    form_of(Format::Vmdk, "vmdk", true, &[Compression::None]),
-    form_of(Format::Vhd, "vhd", true, &[Compression::None]),
-    form_of(Format::Vhdx, "vhdx", true, &[Compression::None]),
-    form_of(Format::Vdi, "vdi", true, &[Compression::None]),
-    form_of(Format::Tar, "tar", false, &[Compression::Zstd, Compression::Gzip, Compression::Xz, Compression::None]),
-    form_of(Format::Squashfs, "squashfs", false, &[Compression::Zstd, Compression::Xz, Compression::Gzip, Compression::None]),
-];
-
-const fn form_of(format: Format, name: &'static str, disk: bool, compressions: &'static [Compression]) -> Form {
-    Form { format, name, disk, compressions }
+#[derive(PartialEq)]
+enum Content {
+    Disk,
+    Tree,
 }
+
+use Compression::{Gzip, None as Plain, Xz, Zlib, Zstd};
+use Content::{Disk, Tree};
+
+const FORMS: &[Form] = &[
+    Form { format: Format::Raw, name: "raw", content: Disk, tool: None, compressions: &[Plain, Gzip, Zstd, Xz] },
+    Form { format: Format::Qcow2, name: "qcow2", content: Disk, tool: None, compressions: &[Zstd, Zlib, Plain] },
+    // A streamOptimized vmdk is deflated by its nature: there is no choice.
+    Form { format: Format::Vmdk, name: "vmdk", content: Disk, tool: Some("qemu-img"), compressions: &[Plain] },
+    Form { format: Format::Vhd, name: "vhd", content: Disk, tool: Some("qemu-img"), compressions: &[Plain] },
+    Form { format: Format::Vhdx, name: "vhdx", content: Disk, tool: Some("qemu-img"), compressions: &[Plain] },
+    Form { format: Format::Vdi, name: "vdi", content: Disk, tool: Some("qemu-img"), compressions: &[Plain] },
+    Form { format: Format::Tar, name: "tar", content: Tree, tool: None, compressions: &[Zstd, Gzip, Xz, Plain] },
+    Form { format: Format::Squashfs, name: "squashfs", content: Tree, tool: Some("mksquashfs"), compressions: &[Zstd, Xz, Gzip, Plain] },
+];
 
 impl Format {
     /// As written in recipes.
@@ -54,7 +61,13 @@ impl Format {
     /// Whether it holds a disk; the others hold a tree.
     #[must_use]
     pub fn is_disk(self) -> bool {
-        form(self).disk
+        form(self).content == Disk
+    }
+
+    /// The host tool that makes it; `None`: Isotope itself.
+    #[must_use]
+    pub fn tool(self) -> Option<&'static str> {
+        form(self).tool
     }
 }
 
@@ -108,7 +121,7 @@ pub(crate) fn settle(requests: &[ExportRequest], name: &str, has_layout: bool) -
     let mut names = BTreeMap::new();
     for request in requests {
         let form = form(request.format);
-        if form.disk && !has_layout {
+        if form.content == Disk && !has_layout {
             let message = format!("a {} needs a disk, and no element of this recipe has a [layout]", form.name);
             problems.push(Problem::configuration(message).at(&request.origin).remedy("add the element `vm`, or export tar or squashfs"));
         }

@@ -1,6 +1,7 @@
 //! The validated disk layout: partitions, filesystems, mounts. Sizes may still depend on the content (`auto`);
 //! `isotope-disk` places it on sectors once the content is known.
 
+mod filesystems;
 pub mod rules;
 
 use isotope_element::{Bytes, Origin};

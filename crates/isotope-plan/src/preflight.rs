@@ -2,8 +2,8 @@
 //!
 //! In: a plan and what is known about the host. Out: problems, each with what to install or do.
 
-use crate::layout::{DiskSize, FilesystemKind, PartitionSize};
-use crate::{FreeSpace, Format, HostFacts, Plan, Problem, StepAction};
+use crate::layout::{DiskSize, PartitionSize};
+use crate::{FreeSpace, HostFacts, Plan, Problem, StepAction};
 use isotope_element::{Bytes, Family, Origin};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -106,9 +106,9 @@ fn tools_of(plan: &Plan, action: &StepAction) -> Vec<&'static str> {
         },
         StepAction::Disk => {
             let filesystems = plan.layout.iter().flat_map(|layout| &layout.partitions).filter_map(|part| part.filesystem.as_ref());
-            filesystems.filter_map(|filesystem| mkfs(filesystem.kind)).chain(["fstrim"]).collect()
+            filesystems.filter_map(|filesystem| filesystem.kind.tool()).chain(["fstrim"]).collect()
         }
-        StepAction::Export { index } => plan.exports.get(*index).map(|export| export_tools(export.format)).unwrap_or_default(),
+        StepAction::Export { index } => plan.exports.get(*index).and_then(|export| export.format.tool()).into_iter().collect(),
         StepAction::Files(_)
         | StepAction::Write(_)
         | StepAction::Services(_)
@@ -116,26 +116,6 @@ fn tools_of(plan: &Plan, action: &StepAction) -> Vec<&'static str> {
         | StepAction::Initramfs
         | StepAction::Sysprep(_)
         | StepAction::Bootloader => Vec::new(),
-    }
-}
-
-/// FAT is written by Isotope itself.
-const fn mkfs(kind: FilesystemKind) -> Option<&'static str> {
-    match kind {
-        FilesystemKind::Ext4 => Some("mke2fs"),
-        FilesystemKind::Xfs => Some("mkfs.xfs"),
-        FilesystemKind::Btrfs => Some("mkfs.btrfs"),
-        FilesystemKind::Swap => Some("mkswap"),
-        FilesystemKind::Fat => None,
-    }
-}
-
-/// raw, qcow2 and tar are written by Isotope itself, with every compression.
-fn export_tools(format: Format) -> Vec<&'static str> {
-    match format {
-        Format::Vmdk | Format::Vhd | Format::Vhdx | Format::Vdi => vec!["qemu-img"],
-        Format::Squashfs => vec!["mksquashfs"],
-        Format::Raw | Format::Qcow2 | Format::Tar => Vec::new(),
     }
 }
 

@@ -28,7 +28,7 @@ pub fn check(layout: &Layout, origin: &Origin) -> Vec<Problem> {
         mount(partition, &mut problems);
     }
     unique(layout, ("the name", str::to_lowercase), |partition| Some(partition.name.clone()), &mut problems);
-    unique(layout, ("the label", str::to_lowercase), |partition| Some(partition.filesystem.as_ref()?.label.clone()?), &mut problems);
+    unique(layout, ("the label", str::to_lowercase), |partition| partition.filesystem.as_ref()?.label.clone(), &mut problems);
     unique(layout, ("the mount point", str::to_owned), |partition| Some(mount_of(partition)?.to_owned()), &mut problems);
     if !layout.partitions.iter().any(|partition| mount_of(partition) == Some("/")) && !layout.partitions.is_empty() {
         problems.push(at(origin, "no partition is mounted at `/`").remedy("give the filesystem of the root partition mount = \"/\""));
@@ -195,8 +195,8 @@ fn mount(partition: &Partition, problems: &mut Vec<Problem>) {
                 .remedy("remove the key `mount`; fstab gets its line all the same"),
         );
     }
-    if path == "/" && *kind == FilesystemKind::Fat {
-        let message = format!("partition `{}`: FAT cannot hold a root filesystem: it has no owners and links", partition.name);
+    if path == "/" && !kind.holds_root() {
+        let message = format!("partition `{}`: {} cannot hold a root filesystem: it has no owners and links", partition.name, kind.name());
         problems.push(at(&partition.origin, message).remedy("use ext4, xfs or btrfs"));
     }
     if mount.passno > 2 {
@@ -225,31 +225,6 @@ fn unique(
             problems.push(at(&partition.origin, message).remedy("each may be there once"));
         } else {
             seen.insert(fold(&value), partition);
-        }
-    }
-}
-
-impl FilesystemKind {
-    /// As written in elements.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Ext4 => "ext4",
-            Self::Xfs => "xfs",
-            Self::Btrfs => "btrfs",
-            Self::Fat => "fat",
-            Self::Swap => "swap",
-        }
-    }
-
-    /// Bytes of the longest label.
-    #[must_use]
-    pub const fn longest_label(self) -> usize {
-        match self {
-            Self::Ext4 | Self::Swap => 16,
-            Self::Xfs => 12,
-            Self::Btrfs => 255,
-            Self::Fat => 11,
         }
     }
 }

@@ -86,14 +86,6 @@ const KINDS: &[(&str, PartitionKind)] = &[
     ("boot", PartitionKind::Boot),
     ("linux", PartitionKind::Linux),
 ];
-const FILESYSTEMS: &[(&str, FilesystemKind)] = &[
-    ("ext4", FilesystemKind::Ext4),
-    ("xfs", FilesystemKind::Xfs),
-    ("btrfs", FilesystemKind::Btrfs),
-    ("fat", FilesystemKind::Fat),
-    ("swap", FilesystemKind::Swap),
-];
-
 /// One of a few known words; an unknown one is reported with the nearest.
 fn word<T: Copy>(
     scope: &mut Scope<'_>,
@@ -155,11 +147,11 @@ fn filesystem_of(
     seed: Uuid,
 ) -> Option<Filesystem> {
     let FilesystemSection { kind, label, mount, options, passno, mkfs_options, line: _ } = section;
-    let kind = word(scope, element, Some(kind), "filesystem", FILESYSTEMS)?;
+    let kind = word(scope, element, Some(kind), "filesystem", &FilesystemKind::ALL.map(|kind| (kind.name(), kind)))?;
     let options = scope.maybe(element, options.as_ref(), "mount options");
     let mount = scope.maybe(element, mount.as_ref(), "a mount point").filter(|path| !path.is_empty()).map(|path| Mount {
         options: options.unwrap_or_else(|| if partition == PartitionKind::Esp { "umask=0077" } else { "defaults" }.to_owned()),
-        passno: passno.unwrap_or_else(|| usual_passno(kind, &path)),
+        passno: passno.unwrap_or_else(|| kind.usual_passno(&path)),
         path,
     });
     Some(Filesystem {
@@ -169,13 +161,4 @@ fn filesystem_of(
         mount,
         mkfs_options: scope.list(element, mkfs_options, "an option of mkfs"),
     })
-}
-
-/// Only ext4 is checked at boot: XFS and Btrfs need no check, FAT's needs a tool that minimal images do not have.
-fn usual_passno(kind: FilesystemKind, mount: &str) -> u8 {
-    match kind {
-        FilesystemKind::Ext4 if mount == "/" => 1,
-        FilesystemKind::Ext4 => 2,
-        FilesystemKind::Xfs | FilesystemKind::Btrfs | FilesystemKind::Fat | FilesystemKind::Swap => 0,
-    }
 }
