@@ -6,7 +6,7 @@ use isotope_element::{Arch, Bytes, Family, Origin, Phase, Place};
 use isotope_plan::layout::{
     DiskSize, Filesystem, FilesystemKind, Layout, Mount, Partition, PartitionKind, PartitionSize, SectorSize, Table,
 };
-use isotope_plan::{EnvValue, Hook, Plan, Step, StepAction, Target};
+use isotope_plan::{Checksum, Compression, EnvValue, Export, Format, Hook, Plan, Step, StepAction, Target};
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -37,6 +37,7 @@ pub struct Bench {
     pub target: Target,
     steps: Vec<Step>,
     pub layout: Option<Layout>,
+    exports: Vec<Export>,
 }
 
 impl Bench {
@@ -46,7 +47,7 @@ impl Bench {
             std::fs::create_dir(dir.path().join(name)).unwrap();
         }
         let target = Target { arch: Arch::X86_64, distro: "tiny".into(), family: Family::Debian, release: "1".into() };
-        Self { dir, target, steps: Vec::new(), layout: None }
+        Self { dir, target, steps: Vec::new(), layout: None, exports: Vec::new() }
     }
 
     /// One whose first step makes a tree that programs run in.
@@ -83,6 +84,14 @@ impl Bench {
             partitions: vec![root],
         });
         self.step(Phase::BlockDevice, "disk", StepAction::Disk)
+    }
+
+    /// Adds an output, and the step that writes it.
+    pub fn export(&mut self, format: Format, file_name: &str) -> &mut Self {
+        let (compression, checksums) = (Compression::None, vec![Checksum::Sha256]);
+        self.exports.push(Export { format, compression, checksums, file_name: file_name.to_owned() });
+        let index = self.exports.len() - 1;
+        self.step(Phase::Export, file_name, StepAction::Export { index })
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -122,7 +131,7 @@ impl Bench {
             steps: self.steps.clone(),
             layout: self.layout.clone(),
             boot: None,
-            exports: Vec::new(),
+            exports: self.exports.clone(),
             seed: Default::default(),
             source_date_epoch: 1_700_000_000,
             properties: BTreeMap::new(),
