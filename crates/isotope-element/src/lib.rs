@@ -27,6 +27,7 @@ pub use manifest::{
     BootloaderSection, BootstrapSection, CheckBody, CheckSection, DistroSection, FilesSection, FilesystemSection, LayoutSection,
     Located, Manifest, PackagesSection, PartitionSection, ServicesSection, SourceSection, SysprepSection, TemplateSection,
 };
+pub use nearest::suggest;
 pub use resolve::{ElementSet, ResolveErrors};
 pub use target::TargetFacts;
 pub use template::{RenderError, Renderer, Template};

@@ -12,7 +12,8 @@ pub(crate) fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c s
 }
 
 /// "did you mean …?", or the list of what is known.
-pub(crate) fn suggest<'c>(name: &str, known: impl IntoIterator<Item = &'c str>, what: &str) -> Option<String> {
+#[must_use]
+pub fn suggest<'c>(name: &str, known: impl IntoIterator<Item = &'c str>, what: &str) -> Option<String> {
     let known: Vec<&str> = known.into_iter().collect();
     if let Some(near) = nearest(name, known.iter().copied()) {
         return Some(format!("did you mean `{near}`?"));

@@ -6,7 +6,6 @@ mod facts;
 pub mod geometry;
 mod ids;
 pub mod layout;
-mod nearest;
 mod plan;
 mod planner;
 mod preflight;

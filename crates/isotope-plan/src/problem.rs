@@ -154,3 +154,8 @@ impl PlanErrors {
         self.problems.iter().map(|problem| problem.class).min().unwrap_or(ProblemClass::Configuration)
     }
 }
+
+/// "did you mean `x`?", or the list of what is known.
+pub(crate) fn suggest(name: &str, known: &[&str]) -> String {
+    isotope_element::suggest(name, known.iter().copied(), "known are").unwrap_or_else(|| "there are none".to_owned())
+}

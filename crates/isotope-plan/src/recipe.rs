@@ -7,7 +7,7 @@ mod raw;
 
 use crate::exports::ExportRequest;
 use crate::layout::DiskSize;
-use crate::nearest::suggest;
+use crate::problem::suggest;
 use crate::{Problem, sizes};
 use isotope_element::document::{self, At};
 use isotope_element::{Diagnostic, Given, Origin, Spot};

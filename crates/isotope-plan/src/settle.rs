@@ -3,7 +3,7 @@
 //! A default may be a template over other variables and the target; such defaults are settled in the order in which they need each
 //! other. An environment alias that is set but empty counts as not set, as in `${ALIAS:-default}`.
 
-use crate::nearest::suggest;
+use crate::problem::suggest;
 use crate::recipe::Setting;
 use crate::{HostFacts, Problem, Recipe};
 use isotope_element::{Element, ElementSet, Origin, Renderer, TargetFacts, Template, Value, Values, VarDecl, VarDefault};
@@ -68,8 +68,7 @@ impl<'s> Settling<'s> {
                 } else {
                     let known: Vec<&str> = element.manifest.vars.keys().map(String::as_str).collect();
                     let message = format!("element {} has no variable `{var}`", element.name);
-                    let remedy = if known.is_empty() { "it has none at all".to_owned() } else { suggest(var, &known) };
-                    self.problems.push(located(Problem::configuration(message).remedy(remedy), setting));
+                    self.problems.push(located(Problem::configuration(message).remedy(suggest(var, &known)), setting));
                 }
             }
         }

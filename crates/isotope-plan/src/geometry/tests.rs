@@ -1,3 +1,5 @@
+//! Tests of placement.
+
 use super::*;
 use crate::layout::Mount;
 use isotope_element::Origin;

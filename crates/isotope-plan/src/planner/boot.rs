@@ -2,7 +2,7 @@
 //! differently is an error. Elements that only add consoles or kernel arguments ask for no boot loader.
 
 use crate::layout::{Layout, SectorSize, rules};
-use crate::nearest::suggest;
+use crate::problem::suggest;
 use crate::scope::Scope;
 use crate::{BootSpec, Problem, SecureBoot};
 use isotope_element::{BootloaderSection, Element, Origin, Template};

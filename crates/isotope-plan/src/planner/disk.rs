@@ -5,7 +5,7 @@ use crate::layout::{
 };
 use crate::scope::Scope;
 use crate::{Problem, Recipe, ids, sizes};
-use crate::nearest::suggest;
+use crate::problem::suggest;
 use isotope_element::{Bytes, Element, FilesystemSection, LayoutSection, PartitionSection, Template};
 use uuid::Uuid;
 
