@@ -4,13 +4,16 @@
 //! the target, absolute or with `..`, resolves inside the target, and nothing can lead out of it. The last name of a
 //! path that is written, made or removed is never followed. Must not know what the files mean.
 
+mod attributes;
 mod copy;
 mod path;
+mod walk;
 
 pub use copy::FileMode;
 pub use path::{TargetPath, TargetPathBuf};
+use walk::{entries, remove_tree_at, unlink};
 
-use rustix::fs::{self, AtFlags, FileType, Gid, Mode, OFlags, ResolveFlags, Stat, Timespec, Timestamps, Uid};
+use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -292,55 +295,6 @@ impl TargetDir {
         }
     }
 
-    /// Sets the permission bits of a file or directory, links followed inside the target.
-    ///
-    /// # Errors
-    /// The file system refuses.
-    pub fn set_mode(&self, path: impl AsRef<TargetPath>, mode: u32) -> Result<(), TargetError> {
-        let path = path.as_ref();
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
-        self.raw_open(path.as_path(), flags, 0)
-            .and_then(|fd| fs::fchmod(fd, Mode::from_raw_mode(mode)))
-            .map_err(|errno| self.error("set the mode of", path, errno))
-    }
-
-    /// Sets owner and group of a name, itself if it is a link.
-    ///
-    /// # Errors
-    /// The file system refuses.
-    pub fn set_owner(&self, path: impl AsRef<TargetPath>, uid: u32, gid: u32) -> Result<(), TargetError> {
-        let path = path.as_ref();
-        let (dir, name) = self.parent("set the owner of", path, false)?;
-        fs::chownat(dir, name, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)), AtFlags::SYMLINK_NOFOLLOW)
-            .map_err(|errno| self.error("set the owner of", path, errno))
-    }
-
-    /// Sets access and modification time of a name, itself if it is a link, to whole seconds since 1970.
-    ///
-    /// # Errors
-    /// The file system refuses.
-    pub fn set_times(&self, path: impl AsRef<TargetPath>, seconds: i64) -> Result<(), TargetError> {
-        let path = path.as_ref();
-        let (dir, name) = self.parent("set the times of", path, false)?;
-        fs::utimensat(dir, name, &same_time(seconds), AtFlags::SYMLINK_NOFOLLOW)
-            .map_err(|errno| self.error("set the times of", path, errno))
-    }
-
-    /// Sets every modification time later than `seconds` to `seconds`, in the whole tree and on its file system only.
-    ///
-    /// # Errors
-    /// The file system refuses.
-    pub fn clamp_times(&self, seconds: i64) -> Result<(), TargetError> {
-        let root = TargetPath::new("/");
-        let clamp = || {
-            let dir = self.raw_open(root.as_path(), OFlags::RDONLY | OFlags::DIRECTORY, 0)?;
-            let stat = fs::fstat(&dir)?;
-            clamp_dir(dir.as_fd(), stat.st_dev, seconds)?;
-            if stat.st_mtime > seconds { fs::futimens(&dir, &same_time(seconds)) } else { Ok(()) }
-        };
-        clamp().map_err(|errno| self.error("set the times of", root, errno))
-    }
-
     fn regular(&self, what: &'static str, path: &TargetPath, flags: OFlags, mode: u32) -> Result<File, TargetError> {
         // NONBLOCK: opening a FIFO must not wait for its other end.
         let fd = self
@@ -437,11 +391,6 @@ fn temporary_name(name: &OsStr) -> OsString {
     temporary
 }
 
-const fn same_time(seconds: i64) -> Timestamps {
-    let time = Timespec { tv_sec: seconds, tv_nsec: 0 };
-    Timestamps { last_access: time, last_modification: time }
-}
-
 fn is(error: &TargetError, errnos: &[Errno]) -> bool {
     error.source.raw_os_error().is_some_and(|code| errnos.iter().any(|e| e.raw_os_error() == code))
 }
@@ -460,68 +409,4 @@ fn absent_is_none<T>(result: Result<T, Errno>) -> Result<Option<T>, Errno> {
         Err(errno) if ABSENT.contains(&errno) => Ok(None),
         Err(errno) => Err(errno),
     }
-}
-
-fn unlink(dir: BorrowedFd<'_>, name: &OsStr) -> Result<(), Errno> {
-    match fs::unlinkat(dir, name, AtFlags::empty()) {
-        Err(Errno::ISDIR) => fs::unlinkat(dir, name, AtFlags::REMOVEDIR),
-        result => result,
-    }
-}
-
-fn entries(dir: BorrowedFd<'_>) -> Result<Vec<Entry>, Errno> {
-    let mut found = Vec::new();
-    for entry in fs::Dir::read_from(dir)? {
-        let entry = entry?;
-        let name = OsStr::from_bytes(entry.file_name().to_bytes()).to_owned();
-        if name == "." || name == ".." {
-            continue;
-        }
-        let kind = match entry.file_type() {
-            FileType::Unknown => {
-                let stat = fs::statat(dir, &name, AtFlags::SYMLINK_NOFOLLOW)?;
-                FileType::from_raw_mode(stat.st_mode)
-            }
-            kind => kind,
-        };
-        found.push(Entry { name, is_dir: kind == FileType::Directory, is_symlink: kind == FileType::Symlink });
-    }
-    found.sort();
-    Ok(found)
-}
-
-fn open_child(dir: BorrowedFd<'_>, name: &OsStr) -> Result<OwnedFd, Errno> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    fs::openat(dir, name, flags, Mode::empty())
-}
-
-/// Removes `name` and all below it. A mount below is not entered: its `unlink` fails with EBUSY, which is the answer.
-fn remove_tree_at(dir: BorrowedFd<'_>, name: &OsStr, device: u64) -> Result<(), Errno> {
-    match fs::unlinkat(dir, name, AtFlags::empty()) {
-        Err(Errno::ISDIR) => {}
-        result => return result,
-    }
-    let child = open_child(dir, name)?;
-    if fs::fstat(&child)?.st_dev == device {
-        for entry in entries(child.as_fd())? {
-            remove_tree_at(child.as_fd(), &entry.name, device)?;
-        }
-    }
-    fs::unlinkat(dir, name, AtFlags::REMOVEDIR)
-}
-
-fn clamp_dir(dir: BorrowedFd<'_>, device: u64, seconds: i64) -> Result<(), Errno> {
-    for entry in entries(dir)? {
-        let stat = fs::statat(dir, &entry.name, AtFlags::SYMLINK_NOFOLLOW)?;
-        if stat.st_dev != device {
-            continue;
-        }
-        if entry.is_dir {
-            clamp_dir(open_child(dir, &entry.name)?.as_fd(), device, seconds)?;
-        }
-        if stat.st_mtime > seconds {
-            fs::utimensat(dir, &entry.name, &same_time(seconds), AtFlags::SYMLINK_NOFOLLOW)?;
-        }
-    }
-    Ok(())
 }
