@@ -229,7 +229,7 @@ fn host_a_tiny_image_is_built_inspected_and_compared() {
     };
     build("tiny");
     let files = leaks::files(&world.path("out"));
-    for extension in ["qcow2", "raw", "tar", "squashfs", "vmdk", "vhd", "vhdx", "vdi"] {
+    for extension in ["qcow2", "raw", "tar.zst", "squashfs", "vmdk", "vhd", "vhdx", "vdi"] {
         assert!(files.contains(&format!("tiny.{extension}")), "no tiny.{extension} among {files:?}");
     }
     for extension in ["qcow2", "vmdk", "vhdx", "vdi"] {

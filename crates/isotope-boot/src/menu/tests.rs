@@ -1,3 +1,5 @@
+//! Tests of the menus.
+
 use super::*;
 use isotope_plan::{Origin, SecureBoot};
 

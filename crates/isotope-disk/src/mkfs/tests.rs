@@ -1,3 +1,5 @@
+//! Tests of mkfs's arguments.
+
 use super::*;
 use isotope_plan::Bytes;
 use uuid::uuid;

@@ -1,0 +1,79 @@
+//! The images under test: given by the environment, or built once by the `isotope` binary.
+
+use anyhow::{Context, ensure};
+use isotope_sys::command::Tool;
+use std::path::PathBuf;
+use std::sync::{Mutex, OnceLock};
+use std::time::Instant;
+
+/// An image that scenarios boot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The default recipe, ext4.
+    Cloud,
+    /// Its root on xfs.
+    Xfs,
+    /// Its root on btrfs.
+    Btrfs,
+}
+
+impl Kind {
+    fn recipe(self) -> &'static str {
+        match self {
+            Self::Cloud => "debian-cloud",
+            Self::Xfs => "debian-cloud-xfs",
+            Self::Btrfs => "debian-cloud-btrfs",
+        }
+    }
+
+    fn variable(self) -> &'static str {
+        match self {
+            Self::Cloud => "ISOTOPE_TEST_IMAGE",
+            Self::Xfs => "ISOTOPE_TEST_IMAGE_XFS",
+            Self::Btrfs => "ISOTOPE_TEST_IMAGE_BTRFS",
+        }
+    }
+}
+
+/// Images, each made when it is first asked for.
+pub struct Images {
+    dir: PathBuf,
+    made: [OnceLock<Result<PathBuf, String>>; 3],
+    /// Two builds at once would only be slower.
+    building: Mutex<()>,
+}
+
+impl Images {
+    pub fn new(dir: PathBuf) -> Self {
+        Self { dir, made: Default::default(), building: Mutex::new(()) }
+    }
+
+    /// The image; everybody else who asks waits while it is built.
+    pub fn get(&self, kind: Kind) -> anyhow::Result<PathBuf> {
+        let made = self.made[kind as usize].get_or_init(|| self.make(kind).map_err(|error| format!("{error:#}")));
+        made.clone().map_err(anyhow::Error::msg)
+    }
+
+    fn make(&self, kind: Kind) -> anyhow::Result<PathBuf> {
+        if let Some(given) = std::env::var_os(kind.variable()) {
+            let path = PathBuf::from(given);
+            return path.canonicalize().with_context(|| format!("{} names {}", kind.variable(), path.display()));
+        }
+        let _one_at_a_time = self.building.lock().unwrap();
+        let started = Instant::now();
+        let root = isotope_tests::root();
+        std::fs::create_dir_all(&self.dir)?;
+        Tool::new(isotope_tests::isotope())
+            .args(["build", "--log-format", "plain", "--recipe"])
+            .arg(root.join("recipes").join(format!("{}.toml", kind.recipe())))
+            .arg("--output-dir")
+            .arg(&self.dir)
+            .current_dir(&root)
+            .run()
+            .with_context(|| format!("building {} failed", kind.recipe()))?;
+        let image = self.dir.join(format!("{}.qcow2", kind.recipe()));
+        ensure!(image.is_file(), "the build made no {}", image.display());
+        println!("built  {:>6.1} s  {}", started.elapsed().as_secs_f64(), image.display());
+        Ok(image)
+    }
+}

@@ -1,0 +1,103 @@
+//! Booted guests: what issue 2 promises of an image, seen from inside it. `cargo test -p isotope-tests --test vm [NAME…]`.
+//!
+//! A runner of its own, because guests are slow: one image is built and shared, two guests run side by side, each step prints
+//! its time as it ends, and the last lines are a table and `N passed, N failed`. What is missing on the host is a failure.
+//!
+//! Environment: `ISOTOPE_TEST_IMAGE`, `ISOTOPE_TEST_IMAGE_XFS` and `ISOTOPE_TEST_IMAGE_BTRFS` name finished images (otherwise
+//! the `isotope` binary builds them from the recipes); `ISOTOPE_TEST_LANES` is how many guests run side by side; `ISOTOPE_TEST_ACCEL` is `kvm` or
+//! `tcg`. Evidence of failures and `junit.xml` are kept in `target/vm-tests`.
+#![expect(clippy::print_stdout, reason = "a test runner talks to its terminal")]
+
+mod bench;
+mod images;
+mod kernels;
+mod scenarios;
+
+use bench::{Bench, Report, Step};
+use std::collections::VecDeque;
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::time::Instant;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    if args.iter().any(|arg| arg == "--list") {
+        return list(&args);
+    }
+    let wanted: Vec<&String> = args.iter().filter(|arg| !arg.starts_with("--")).collect();
+    let cases: VecDeque<_> = scenarios::ALL
+        .iter()
+        .filter(|case| {
+            wanted.is_empty() || wanted.iter().any(|word| case.name.contains(word.trim_start_matches("vm::")))
+        })
+        .collect();
+    if cases.is_empty() {
+        println!("no scenario is named like {wanted:?}; there are: {}", names().join(", "));
+        return ExitCode::FAILURE;
+    }
+    let started = Instant::now();
+    let bench = match Bench::new() {
+        Ok(bench) => bench,
+        Err(error) => {
+            println!("cannot run guests here: {error:#}\n0 passed, {} failed", cases.len());
+            return ExitCode::FAILURE;
+        }
+    };
+    println!("{} because {}; {} guests side by side", bench.accel.accel.name(), bench.accel.reason, bench.lanes);
+    let mut steps = run(&bench, cases);
+    steps.extend(scenarios::compare_identities(&bench));
+    finish(&bench, &steps, started)
+}
+
+fn names() -> Vec<&'static str> {
+    scenarios::ALL.iter().map(|case| case.name).collect()
+}
+
+/// What nextest asks for. The scenarios count as ignored there: unit test runs must not boot guests by accident.
+fn list(args: &[String]) -> ExitCode {
+    for name in names() {
+        if args.iter().any(|arg| arg == "--ignored") || !args.iter().any(|arg| arg == "--format") {
+            println!("vm::{name}: test");
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// QEMU dies with the thread that started it, so each lane is one thread that lives as long as its guests.
+fn run(bench: &Bench, cases: VecDeque<&scenarios::Case>) -> Vec<Step> {
+    let queue = Mutex::new(cases);
+    let done = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..bench.lanes {
+            scope.spawn(|| {
+                loop {
+                    let Some(case) = queue.lock().unwrap().pop_front() else { return };
+                    let mut report = Report::new(bench, case.name);
+                    (case.run)(&mut report);
+                    done.lock().unwrap().extend(report.into_steps());
+                }
+            });
+        }
+    });
+    done.into_inner().unwrap()
+}
+
+fn finish(bench: &Bench, steps: &[Step], started: Instant) -> ExitCode {
+    bench.write_junit();
+    println!("\n{:<8} {:>8}  {:<12} step", "result", "seconds", "scenario");
+    for step in steps {
+        let word = if step.error.is_none() { "ok" } else { "FAILED" };
+        println!("{word:<8} {:>8.1}  {:<12} {}", step.seconds, step.case, step.name);
+    }
+    let failed: Vec<&Step> = steps.iter().filter(|step| step.error.is_some()).collect();
+    for step in &failed {
+        println!("\n{}: {}\n{}", step.case, step.name, step.error.as_deref().unwrap_or_default());
+    }
+    println!(
+        "\n{} passed, {} failed in {:.0} s",
+        steps.len() - failed.len(),
+        failed.len(),
+        started.elapsed().as_secs_f64()
+    );
+    if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

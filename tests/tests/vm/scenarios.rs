@@ -1,0 +1,198 @@
+//! The scenarios, each one guest or a chain of boots of one disk.
+
+use crate::bench::{Bench, Report, Step};
+use crate::images::Kind;
+use crate::kernels;
+use anyhow::{Context, ensure};
+use isotope_sys::command::{CommandError, Tool};
+use isotope_vm::ssh::Input;
+use isotope_vm::{Firmware, Seed, SeedKind, Vm};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// A scenario.
+pub struct Case {
+    pub name: &'static str,
+    pub run: fn(&mut Report<'_>),
+}
+
+/// The longest first, so that the lanes end together.
+pub const ALL: &[Case] = &[
+    Case { name: "bios", run: bios },
+    Case { name: "secure-boot", run: secure_boot },
+    Case { name: "uefi", run: uefi },
+    Case { name: "xfs", run: xfs },
+    Case { name: "btrfs", run: btrfs },
+];
+
+const SHORT: Duration = Duration::from_secs(120);
+
+/// BIOS with a NoCloud seed; then the kernel is replaced, and the same disk boots by BIOS and by UEFI.
+fn bios(report: &mut Report<'_>) {
+    let Some(image) = report.step("the image is there", |bench| bench.images.get(Kind::Cloud)) else { return };
+    let seed = Seed::new(SeedKind::NoCloud, "nocloud-bios");
+    let Some(mut vm) = report.boot_and_check(&image, Firmware::Bios, seed) else { return };
+    let passed =
+        report.vm_step("NoCloud's key lets the distribution's own user in, who may become root", &mut vm, |vm| {
+            let mut ssh = vm.ssh()?.as_user("debian");
+            ensure!(ssh.try_login(SHORT)?, "the user debian does not get in by the key of the metadata");
+            let output = ssh.exec("id -un && sudo -n id -un && hostname", Input::None, SHORT)?;
+            ensure!(
+                output.text() == "debian\nroot\nnocloud-bios",
+                "expected debian, root, nocloud-bios; got {}",
+                output.tail(5)
+            );
+            Ok(())
+        });
+    if passed.is_some() {
+        second_kernel(report, &mut vm);
+    }
+}
+
+fn second_kernel(report: &mut Report<'_>, vm: &mut Vm) {
+    let scratch = isotope_tests::scratch("kernel-");
+    let (boot, command) = (report.bench.boot_timeout(), report.bench.command_timeout());
+    let Some(kernel) =
+        report.vm_step("a second kernel is fetched on the host", vm, |vm| kernels::fetch_other(vm, scratch.path()))
+    else {
+        return;
+    };
+    let step = format!("{} is installed, the first kernel purged", kernel.release);
+    if report.vm_step(&step, vm, |vm| kernels::replace(vm, &kernel, command)).is_none() {
+        return;
+    }
+    let rebooted = report.vm_step("reboots into the second kernel by BIOS", vm, |vm| {
+        vm.reboot(boot)?;
+        expect_healthy(vm, &kernel.release)
+    });
+    if rebooted.is_none() {
+        return;
+    }
+    report.vm_step("boots the second kernel from the same disk by UEFI", vm, |vm| {
+        vm.power_off(Duration::from_secs(240))?;
+        vm.set_firmware(Firmware::Uefi)?;
+        vm.start()?;
+        vm.wait_for_ssh(boot)?;
+        vm.ssh()?.root("test -d /sys/firmware/efi", SHORT).context("it was not booted by UEFI")?;
+        expect_healthy(vm, &kernel.release)
+    });
+}
+
+/// A later boot: this kernel, and nothing failed.
+fn expect_healthy(vm: &Vm, release: &str) -> anyhow::Result<()> {
+    let now = vm.ssh()?.root("uname -r", SHORT)?.text();
+    ensure!(now == release, "kernel {now} runs, expected {release}");
+    let script = "state=$(systemctl is-system-running --wait); systemctl --failed --no-legend --plain; test \"$state\" = running";
+    vm.ssh()?.root(script, Duration::from_secs(600)).context("the system does not report itself as running")?;
+    let trouble: Vec<String> =
+        vm.events().into_iter().filter(|event| event.kind.is_trouble()).map(|event| event.line).collect();
+    ensure!(trouble.is_empty(), "the console shows: {}", trouble.join("\n"));
+    Ok(())
+}
+
+/// UEFI with an OpenStack configuration drive.
+fn uefi(report: &mut Report<'_>) {
+    let Some(image) = report.step("the image is there", |bench| bench.images.get(Kind::Cloud)) else { return };
+    let seed = Seed::new(SeedKind::ConfigDrive, "configdrive-uefi");
+    let Some(mut vm) = report.boot_and_check(&image, Firmware::Uefi, seed) else { return };
+    report.vm_step("the seed was read as a configuration drive", &mut vm, |vm| {
+        let id = vm.ssh()?.root("cloud-id", SHORT)?.text();
+        ensure!(
+            ["config-drive", "configdrive", "openstack"].contains(&id.as_str()),
+            "cloud-id says `{id}`, expected config-drive"
+        );
+        Ok(())
+    });
+    off(report, &mut vm);
+}
+
+/// Secure Boot, through the command that people use.
+fn secure_boot(report: &mut Report<'_>) {
+    let Some(image) = report.step("the image is there", |bench| bench.images.get(Kind::Cloud)) else { return };
+    report.step("`isotope boot --secure-boot --test` passes all checks", |bench| {
+        let scratch = isotope_tests::scratch("secure-boot-");
+        let xml = scratch.path().join("junit.xml");
+        let run = Tool::new(isotope_tests::isotope())
+            .args(["--json", "--cache-dir"])
+            .arg(bench.out.join("cache"))
+            .arg("boot")
+            .arg(&image)
+            .args(["--secure-boot", "--test", "--hostname", "secure-boot", "--junit"])
+            .arg(&xml)
+            .args(["--accel", if bench.accel.accel == isotope_vm::Accel::Kvm { "kvm" } else { "tcg" }])
+            .arg("--keep")
+            .arg(bench.out.join("evidence/secure-boot"))
+            .args(["--timeout", &bench.boot_timeout().as_secs().to_string()])
+            .ok_codes(&[0, 1])
+            .run()?;
+        let verdict: serde_json::Value = serde_json::from_slice(&run.stdout).context("it printed no JSON")?;
+        let results = verdict["results"].as_array().context("the verdict has no results")?;
+        let failed: Vec<String> =
+            results.iter().filter(|result| result["status"] == "failed").map(ToString::to_string).collect();
+        ensure!(failed.is_empty(), "{}", failed.join("\n"));
+        let asked =
+            results.iter().any(|result| result["name"] == "Secure Boot is enforced" && result["status"] == "passed");
+        ensure!(asked, "nobody asked whether Secure Boot is enforced: {verdict}");
+        let xml = std::fs::read_to_string(&xml)?;
+        ensure!(xml.matches("<testcase ").count() == results.len(), "junit.xml and the verdict differ:\n{xml}");
+        Ok(())
+    });
+    report.step("`isotope boot` says what is wrong with its arguments", |_| {
+        let run = Tool::new(isotope_tests::isotope())
+            .arg("boot")
+            .arg(&image)
+            .args(["--disk-size", "1MiB", "--accel", "tcg"])
+            .run();
+        let Err(CommandError::Failed { status, tail, .. }) = run else {
+            anyhow::bail!("a disk smaller than its image was accepted")
+        };
+        ensure!(status.code() == Some(2) && tail.contains("cannot be smaller"), "{status}: {tail}");
+        Ok(())
+    });
+}
+
+fn xfs(report: &mut Report<'_>) {
+    other_root(report, Kind::Xfs, Firmware::Bios, "xfs");
+}
+
+fn btrfs(report: &mut Report<'_>) {
+    other_root(report, Kind::Btrfs, Firmware::Uefi, "btrfs");
+}
+
+fn other_root(report: &mut Report<'_>, kind: Kind, firmware: Firmware, filesystem: &str) {
+    let Some(image) = report.step("the image is there", |bench| bench.images.get(kind)) else { return };
+    let seed = Seed::new(SeedKind::NoCloud, format!("root-{filesystem}"));
+    let Some(mut vm) = report.boot_and_check(&image, firmware, seed) else { return };
+    report.vm_step(&format!("its root is {filesystem}"), &mut vm, |vm| {
+        let script =
+            "awk '$5 == \"/\" { for (i = 7; i < NF; i++) if ($i == \"-\") print $(i + 1) }' /proc/self/mountinfo";
+        let found = vm.ssh()?.root(script, SHORT)?.text();
+        ensure!(found == filesystem, "/ is {found}");
+        Ok(())
+    });
+    off(report, &mut vm);
+}
+
+/// A guest that does not switch itself off in order would lose data in a real cloud.
+fn off(report: &mut Report<'_>, vm: &mut Vm) {
+    report.vm_step("switches itself off", vm, |vm| Ok(vm.power_off(Duration::from_secs(240))?));
+}
+
+/// No two guests of the same image share an identity.
+pub fn compare_identities(bench: &Bench) -> Vec<Step> {
+    let identities = bench.identities.lock().unwrap().clone();
+    if identities.len() < 2 {
+        return Vec::new();
+    }
+    let mut report = Report::new(bench, "identity");
+    report.step("machine-ids and host keys differ from guest to guest", |_| {
+        let ids: BTreeSet<&String> = identities.iter().map(|identity| &identity.machine_id).collect();
+        ensure!(ids.len() == identities.len(), "two guests share a machine-id: {identities:?}");
+        let keys: Vec<&String> = identities.iter().flat_map(|identity| &identity.host_keys).collect();
+        ensure!(keys.len() >= identities.len(), "a guest has no host key: {identities:?}");
+        let distinct: BTreeSet<&&String> = keys.iter().collect();
+        ensure!(distinct.len() == keys.len(), "two guests share a host key: {identities:?}");
+        Ok(())
+    });
+    report.into_steps()
+}
