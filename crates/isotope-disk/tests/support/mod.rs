@@ -84,7 +84,11 @@ pub fn attach(disk: &File, geometry: &Geometry, placed: &Placed) -> LoopDevice {
 }
 
 pub fn run(program: &str, args: &[&str]) -> String {
-    let output = Tool::new(program).args(args).run().unwrap_or_else(|error| panic!("{error}"));
+    let output = Tool::new(program).args(args).run().unwrap_or_else(|_| {
+        // Once more, with what checkers say on stdout in the error.
+        let again = Tool::new("sh").args(["-c", "exec \"$@\" >&2", "sh", program]).args(args).run();
+        panic!("{}", again.err().map_or_else(|| format!("{program} fails once and then not"), |error| error.to_string()))
+    });
     format!("{}\n{}", output.text(), output.stderr_tail)
 }
 
