@@ -6,6 +6,7 @@
 mod cmd;
 mod context;
 mod exit;
+mod inspect;
 mod printer;
 mod render;
 mod subject;

@@ -5,9 +5,11 @@ pub mod build;
 pub mod cache;
 pub mod check;
 pub mod completions;
+pub mod diff;
 pub mod doctor;
 pub mod elements;
 pub mod generate;
+pub mod inspect;
 pub mod new;
 pub mod plan;
 
@@ -43,6 +45,10 @@ pub enum Command {
     Check(check::Args),
     /// Make a new element or recipe
     New(new::Args),
+    /// Show what is in an image: partitions, filesystems, boot entries, packages
+    Inspect(inspect::Args),
+    /// Compare two images
+    Diff(diff::Args),
     /// Boot an image in QEMU
     Boot(boot::Args),
     /// What is kept between builds
@@ -64,6 +70,8 @@ pub fn run(command: Command, ctx: &Context) -> anyhow::Result<ExitCode> {
         Command::Elements(args) => elements::run(&args, ctx),
         Command::Check(args) => check::run(&args, ctx),
         Command::New(args) => new::run(&args, ctx),
+        Command::Inspect(args) => inspect::run(&args, ctx),
+        Command::Diff(args) => diff::run(&args, ctx),
         Command::Boot(args) => boot::run(&args, ctx),
         Command::Cache(args) => cache::run(&args, ctx),
         Command::Doctor(args) => doctor::run(&args, ctx),
