@@ -1,5 +1,7 @@
 //! A small Debian archive, made with dpkg-deb.
 
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 use std::os::unix::fs::PermissionsExt;

@@ -1,5 +1,7 @@
 //! A web server for package archives: files of a directory, ranges, and a way to break off in the middle.
 
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};

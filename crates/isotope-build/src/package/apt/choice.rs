@@ -1,6 +1,6 @@
 //! What apt has chosen to do, as it tells its `Pre-Install-Pkgs` hook (apt.conf(5), protocol version 2).
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// One step of apt's plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,8 +37,8 @@ impl Choice {
 
     /// The package files that are needed.
     #[must_use]
-    pub fn files(&self) -> Vec<&Path> {
-        let file = |step| if let &Step::Unpack { ref file, .. } = step { Some(file.as_path()) } else { None };
+    pub fn files(&self) -> Vec<PathBuf> {
+        let file = |step: &'_ Step| if let Step::Unpack { file, .. } = step { Some(file.clone()) } else { None };
         self.steps.iter().filter_map(file).collect()
     }
 

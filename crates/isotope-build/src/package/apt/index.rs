@@ -15,7 +15,7 @@ use std::sync::{Mutex, PoisonError};
 ///
 /// # Errors
 /// An index file or package file cannot be read.
-pub fn damaged(lists: &Path, files: &[&Path]) -> Result<Vec<PathBuf>, PackageError> {
+pub fn damaged(lists: &Path, files: &[PathBuf]) -> Result<Vec<PathBuf>, PackageError> {
     let mut wanted: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for file in files {
         wanted.insert(file.file_name().unwrap_or_default().to_string_lossy().into_owned(), Vec::new());
@@ -37,8 +37,8 @@ pub fn damaged(lists: &Path, files: &[&Path]) -> Result<Vec<PathBuf>, PackageErr
                     let Some(digests) = digests.filter(|digests| !digests.is_empty()) else { continue };
                     let outcome = match digest(file) {
                         Ok(digest) if digests.contains(&digest) => continue,
-                        Ok(_) => Ok(file.to_path_buf()),
-                        Err(source) => Err(PackageError::Io { what: "read", path: file.to_path_buf(), source }),
+                        Ok(_) => Ok(file.clone()),
+                        Err(source) => Err(PackageError::Io { what: "read", path: file.clone(), source }),
                     };
                     found.lock().unwrap_or_else(PoisonError::into_inner).push(outcome);
                 }
@@ -119,6 +119,6 @@ mod tests {
              Package: b\nVersion: 1\nArchitecture: all\nSHA256: 00\n\nPackage: c\nVersion: 1\nArchitecture: all\n"
         );
         std::fs::write(lists.join("x_Packages"), index).unwrap();
-        assert_eq!(damaged(&lists, &[&good, &bad, &other]).unwrap(), [bad]);
+        assert_eq!(damaged(&lists, &[good, bad.clone(), other]).unwrap(), [bad]);
     }
 }

@@ -5,9 +5,10 @@
 //! target's dpkg. All are configured by the target's dpkg, which cannot tell the difference.
 
 use crate::package::deb::Deb;
+use crate::package::deb::inflate::Ahead;
 use crate::package::dpkg::database;
 use crate::package::dpkg::rounds::{Progress, Rounds};
-use crate::package::dpkg::unpack::{Unpacked, unpack_all};
+use crate::package::dpkg::unpack::{Unpacked, Work, unpack_all};
 use crate::package::{PackageCtx, PackageError};
 use crate::sandbox::{Access, Purpose, Sandbox};
 use isotope_sys::command::Tool;
@@ -17,6 +18,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Where the target's dpkg sees the package files.
 const ARCHIVES: &str = "/run/isotope/archives";
+/// Where it sees those of them that have been made easy for it.
+const PLAIN: &str = "/run/isotope/plain";
 
 /// Options of every dpkg: a changed configuration file stays as it is, an unchanged one is replaced; nobody is asked.
 const OPTIONS: [&str; 3] = ["--force-confdef", "--force-confold", "--force-unsafe-io"];
@@ -24,19 +27,37 @@ const OPTIONS: [&str; 3] = ["--force-confdef", "--force-confold", "--force-unsaf
 /// Links that make `/usr` merged, and the architectures that have the last one.
 const MERGED: [&str; 4] = ["bin", "sbin", "lib", "lib64"];
 
-/// Opens package files, several at a time.
+/// Opens package files, or their plain copies where there are some.
 ///
 /// # Errors
 /// One of them is damaged.
-pub fn open_all(files: &[PathBuf]) -> Result<Vec<Deb>, PackageError> {
-    files.iter().map(|file| Deb::open(file).map_err(PackageError::from)).collect()
+pub fn open_all(ctx: &PackageCtx<'_>, files: &[PathBuf]) -> Result<Vec<Deb>, PackageError> {
+    let dir = plain_dir(ctx)?;
+    files.iter().map(|file| Ok(Deb::open(plain(file, &dir).as_ref().unwrap_or(file))?)).collect()
 }
 
-/// Makes a tree of the packages that a Debian cannot be without, in an empty directory.
+/// This build's directory of package files that need no decompression.
+fn plain_dir(ctx: &PackageCtx<'_>) -> Result<PathBuf, PackageError> {
+    let path = ctx.scratch.join("apt-plain");
+    match std::fs::create_dir_all(&path) {
+        Ok(()) => Ok(path),
+        Err(source) => Err(PackageError::Io { what: "make directory", path, source }),
+    }
+}
+
+/// The plain copy of a package file, if there is one.
+fn plain(file: &Path, dir: &Path) -> Option<PathBuf> {
+    Some(dir.join(file.file_name()?)).filter(|path| path.exists())
+}
+
+/// Makes a tree of the packages that a Debian cannot be without, in an empty directory. Those of `later` are made easy to
+/// unpack while scripts run.
 ///
 /// # Errors
 /// A package is damaged, its scripts fail, or the tree refuses.
-pub fn base(ctx: &PackageCtx<'_>, debs: &[Deb], archives: &Path, arch: &str) -> Result<(), PackageError> {
+pub fn base(ctx: &PackageCtx<'_>, debs: &[Deb], later: &[Deb], archives: &Path) -> Result<(), PackageError> {
+    let arch = super::fetch::deb_arch(ctx.spec.arch);
+    let dir = plain_dir(ctx)?;
     let tree = ctx.target.tree();
     for name in MERGED {
         if name == "lib64" && arch != "amd64" {
@@ -48,12 +69,15 @@ pub fn base(ctx: &PackageCtx<'_>, debs: &[Deb], archives: &Path, arch: &str) -> 
     let all: Vec<&Deb> = debs.iter().collect();
     let progress = Counter::new(ctx, &all);
     // Every file first: no script could run before. Those with scripts are unpacked once more by dpkg.
-    let unpacked = unpack_all(tree, &all, &|deb| progress.add(deb))?;
+    let for_dpkg: Vec<&Deb> = all.iter().copied().filter(|deb| is_for_dpkg(deb)).collect();
+    let unpacked = unpack_all(tree, &Work { debs: &all, for_dpkg: (&for_dpkg, &dir), on_package: &|deb| progress.add(deb) })?;
     database::create(tree, arch)?;
+    let ahead = Ahead::start(later.iter().map(|deb| deb.path.clone()).collect(), &dir);
     let by_dpkg = register(ctx, debs, &(0..debs.len()).collect::<Vec<_>>(), unpacked)?;
     let run = Run::new(ctx, archives)?;
     run.unpack(&by_dpkg, &["--force-depends"])?;
     run.dpkg("cannot configure the base packages", &["--configure", "--pending"])?;
+    drop(ahead);
     run.leave()
 }
 
@@ -67,6 +91,9 @@ pub fn fresh(ctx: &PackageCtx<'_>, debs: &[Deb], archives: &Path) -> Result<(), 
     let all: Vec<&Deb> = debs.iter().collect();
     let progress = Counter::new(ctx, &all);
     let run = Run::new(ctx, archives)?;
+    let dir = plain_dir(ctx)?;
+    // In the first round, all that dpkg will have to unpack in any round.
+    let mut for_dpkg: Vec<&Deb> = all.iter().copied().filter(|deb| is_for_dpkg(deb) && deb.is_compressed()).collect();
     while rounds.waiting().next().is_some() {
         let now = rounds.unpackable();
         if now.is_empty() {
@@ -77,7 +104,9 @@ pub fn fresh(ctx: &PackageCtx<'_>, debs: &[Deb], archives: &Path) -> Result<(), 
         }
         let plain: Vec<usize> = now.iter().copied().filter(|index| !is_for_dpkg(&debs[*index])).collect();
         let natively: Vec<&Deb> = plain.iter().map(|index| &debs[*index]).collect();
-        let unpacked = unpack_all(tree, &natively, &|deb| progress.add(deb))?;
+        let unpacked = unpack_all(tree, &Work { debs: &natively, for_dpkg: (&for_dpkg, &dir), on_package: &|deb| progress.add(deb) })?;
+        for_dpkg.clear();
+        natively.iter().try_for_each(|deb| forget(deb, &dir))?;
         let refused = register(ctx, debs, &plain, unpacked)?;
         let by_dpkg: BTreeSet<&str> = refused.iter().map(|deb| deb.name()).collect();
         // In apt's order.
@@ -117,6 +146,12 @@ fn register<'a>(ctx: &PackageCtx<'_>, debs: &'a [Deb], indices: &[usize], unpack
     Ok(left)
 }
 
+/// Removes the plain copy of a package that has been unpacked.
+fn forget(deb: &Deb, dir: &Path) -> Result<(), PackageError> {
+    let Some(path) = plain(&deb.path, dir) else { return Ok(()) };
+    std::fs::remove_file(&path).map_err(|source| PackageError::Io { what: "remove", path, source })
+}
+
 /// Whether unpacking takes more than writing files.
 fn is_for_dpkg(deb: &Deb) -> bool {
     deb.file("preinst").is_some() || deb.file("md5sums").is_none()
@@ -126,6 +161,7 @@ fn is_for_dpkg(deb: &Deb) -> bool {
 struct Run<'a> {
     ctx: &'a PackageCtx<'a>,
     sandbox: Sandbox<'a>,
+    plain: PathBuf,
 }
 
 impl<'a> Run<'a> {
@@ -134,7 +170,10 @@ impl<'a> Run<'a> {
         let sandbox = ctx.target.enter(&purpose)?;
         sandbox.dir().create_dir_all(ARCHIVES, 0o755)?;
         sandbox.bind(archives, ARCHIVES, Access::ReadOnly)?;
-        Ok(Self { ctx, sandbox })
+        let plain = plain_dir(ctx)?;
+        sandbox.dir().create_dir_all(PLAIN, 0o755)?;
+        sandbox.bind(&plain, PLAIN, Access::ReadOnly)?;
+        Ok(Self { ctx, sandbox, plain })
     }
 
     fn unpack(&self, debs: &[&Deb], options: &[&str]) -> Result<(), PackageError> {
@@ -145,9 +184,11 @@ impl<'a> Run<'a> {
         args.extend(["--no-triggers".to_owned(), "--unpack".to_owned()]);
         for deb in debs {
             let name = deb.path.file_name().unwrap_or_default().to_string_lossy();
-            args.push(format!("{ARCHIVES}/{name}"));
+            let dir = if plain(&deb.path, &self.plain).is_some() { PLAIN } else { ARCHIVES };
+            args.push(format!("{dir}/{name}"));
         }
-        self.dpkg("cannot unpack packages", &args)
+        self.dpkg("cannot unpack packages", &args)?;
+        debs.iter().try_for_each(|deb| forget(deb, &self.plain))
     }
 
     fn dpkg(&self, what: &str, args: &[impl AsRef<std::ffi::OsStr>]) -> Result<(), PackageError> {

@@ -19,7 +19,7 @@ use super::deb::Deb;
 use super::dpkg::database;
 use super::dpkg::rounds::closure;
 use super::{InstalledPackage, PackageCtx, PackageError, PackageManager};
-use fetch::{Fetcher, Request, deb_arch, describe};
+use fetch::{Fetcher, Request, describe};
 use isotope_plan::{Bootstrap, Packages};
 use isotope_sys::target::TargetDir;
 use memo::Memo;
@@ -50,7 +50,7 @@ impl PackageManager for Apt {
             result => result,
         };
         let chosen = chosen.map_err(|error| explain(error, &fetcher, |_| Vec::new()))?;
-        let debs = install::open_all(&chosen.fresh().unwrap_or_default())?;
+        let debs = install::open_all(ctx, &chosen.fresh().unwrap_or_default())?;
         let marks = fetcher.marks()?;
         let archives = fetcher.places().archives.clone();
         // Other builds may have the cache from here on; files in it are only ever added.
@@ -59,7 +59,7 @@ impl PackageManager for Apt {
         let roots: Vec<&str> = roots.chain(["apt"]).chain(what.packages.iter().map(String::as_str)).collect();
         let needed = closure(debs.iter().map(|deb| &deb.control), &roots);
         let (base, rest) = split(debs, &needed);
-        install::base(ctx, &base, &archives, deb_arch(ctx.spec.arch))?;
+        install::base(ctx, &base, &rest, &archives)?;
         let tree = ctx.target.tree();
         within::write_sources(tree, &ctx.spec.distro, &what.sources)?;
         // The base counts as wanted for itself, as with every bootstrapper: `apt autoremove` leaves it alone.
@@ -76,7 +76,7 @@ impl PackageManager for Apt {
             return within::apt(what, ctx, unchanged);
         }
         if let Some(memo) = memo.filter(|memo| memo.seen == seen && !what.recommends) {
-            let debs = install::open_all(&memo.debs)?;
+            let debs = install::open_all(ctx, &memo.debs)?;
             let names: Vec<&str> = what.install.keys().map(String::as_str).collect();
             let known = names.iter().all(|name| debs.iter().any(|deb| deb.name() == *name) || is_installed(tree, name).unwrap_or(false));
             if known {
@@ -84,7 +84,7 @@ impl PackageManager for Apt {
                 let (now, rest) = split(debs, &needed);
                 install::fresh(ctx, &now, &memo.archives)?;
                 memo::write_marks(tree, &memo.marks)?;
-                let debs = rest.into_iter().map(|deb| deb.path).collect();
+                let debs = rest.iter().filter_map(|deb| Some(memo.archives.join(deb.path.file_name()?))).collect();
                 return Memo { debs, seen: memo::fingerprint(tree)?, ..memo }.save(ctx);
             }
         }
@@ -98,7 +98,7 @@ impl PackageManager for Apt {
             drop(fetcher);
             return within::apt(what, ctx, unchanged);
         };
-        let debs = install::open_all(&files)?;
+        let debs = install::open_all(ctx, &files)?;
         let marks = fetcher.marks()?;
         let archives = fetcher.places().archives.clone();
         drop(fetcher);

@@ -4,7 +4,8 @@
 
 use std::io::{self, Read, Seek, SeekFrom};
 
-const MAGIC: &[u8; 8] = b"!<arch>\n";
+/// What an archive begins with.
+pub const MAGIC: &[u8; 8] = b"!<arch>\n";
 const HEADER: usize = 60;
 
 /// One member of an archive.
@@ -77,6 +78,12 @@ pub fn members(file: &mut (impl Read + Seek)) -> Result<Vec<Member>, ArError> {
     Ok(found)
 }
 
+/// The header of a member with a name of at most 16 bytes.
+#[must_use]
+pub fn header(name: &str, size: u64) -> Vec<u8> {
+    format!("{name:<16}{:<12}{:<6}{:<6}{:<8}{size:<10}`\n", 0, 0, 0, 100_644).into_bytes()
+}
+
 fn parse_header(header: &[u8; HEADER], at: u64) -> Option<Member> {
     if header[58..] != *b"`\n" {
         return None;
@@ -94,7 +101,7 @@ mod tests {
     fn archive(members: &[(&str, &[u8])]) -> Vec<u8> {
         let mut out = MAGIC.to_vec();
         for (name, data) in members {
-            out.extend(format!("{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n", 0, 0, 0, 100_644, data.len()).bytes());
+            out.extend(header(name, data.len() as u64));
             out.extend(*data);
             if data.len() % 2 == 1 {
                 out.push(b'\n');

@@ -4,6 +4,7 @@
 
 pub mod ar;
 pub mod control;
+pub mod inflate;
 
 use control::Paragraph;
 use std::fs::File;
@@ -153,6 +154,12 @@ impl Deb {
     pub fn data(&self) -> Result<Box<dyn Read + Send>, DebError> {
         let file = File::open(&self.path).map_err(|source| DebError::Open { path: self.path.clone(), source })?;
         stream(file, &self.data, self.compression).map_err(|source| self.damaged(source))
+    }
+
+    /// Whether reading the installed files takes decompression.
+    #[must_use]
+    pub fn is_compressed(&self) -> bool {
+        self.compression != Compression::None
     }
 
     /// The error for a damaged stream of this file.

@@ -44,17 +44,14 @@ impl PackageManager for Dnf {
                 "a base tree needs at least one package source and one package; the operating-system element lists none".into(),
             ));
         }
-        let names: Vec<&str> = what.packages.iter().map(String::as_str).collect();
-        run(ctx, &what.sources, false, "install", &names, &BTreeMap::new())
+        let names = what.packages.iter().map(|name| (name.clone(), Vec::new())).collect();
+        run(ctx, &Request { sources: &what.sources, recommends: false, verb: "install", names: &names })
     }
 
     fn transaction(&self, what: &Packages, ctx: &PackageCtx<'_>) -> Result<(), PackageError> {
-        let names = |map: &BTreeMap<String, Vec<String>>| map.keys().cloned().collect::<Vec<_>>();
-        for (verb, map) in [("install", &what.install), ("remove", &what.remove)] {
-            let names = names(map);
-            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        for (verb, names) in [("install", &what.install), ("remove", &what.remove)] {
             if !names.is_empty() {
-                run(ctx, ctx.sources, what.recommends, verb, &names, map)?;
+                run(ctx, &Request { sources: ctx.sources, recommends: what.recommends, verb, names })?;
             }
         }
         Ok(())
@@ -80,14 +77,17 @@ const fn rpm_arch(arch: Arch) -> &'static str {
     }
 }
 
-fn run(
-    ctx: &PackageCtx<'_>,
-    sources: &[Source],
+/// What dnf is to do.
+struct Request<'a> {
+    sources: &'a [Source],
     recommends: bool,
-    verb: &str,
-    names: &[&str],
-    wanted_by: &BTreeMap<String, Vec<String>>,
-) -> Result<(), PackageError> {
+    verb: &'a str,
+    /// Names, each with the elements that want it.
+    names: &'a BTreeMap<String, Vec<String>>,
+}
+
+fn run(ctx: &PackageCtx<'_>, request: &Request<'_>) -> Result<(), PackageError> {
+    let Request { sources, recommends, verb, names } = *request;
     if let Some(keyring) = sources.iter().filter_map(|source| source.keyring.as_ref()).find(|path| !path.is_file()) {
         return Err(PackageError::Unsupported(format!(
             "key file {} is not on this host; set the element's `keyring` variable to the distribution's public key, \
@@ -114,14 +114,14 @@ fn run(
     for (name, value) in ctx.proxy {
         tool = tool.env(name, value);
     }
-    let tool = tool.arg(verb).args(names);
+    let tool = tool.arg(verb).args(names.keys());
     ctx.events.command(&tool.line());
     let mut lines = Vec::new();
     let ended = tool.run_merged(&mut |line| {
         ctx.events.output(line);
         lines.push(line.to_owned());
     });
-    ended.map_err(|source| words::explain(&lines, wanted_by, source))?;
+    ended.map_err(|source| words::explain(&lines, names, source))?;
     sandbox.leave()?;
     // Whatever dnf thinks of its settings: logs and caches of this host's dnf are none of the target's.
     for path in LEFT {

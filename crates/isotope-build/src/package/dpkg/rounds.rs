@@ -109,7 +109,8 @@ impl<'a> Providers<'a> {
     }
 }
 
-/// The packages called `roots`, and all that they need of the others.
+/// The packages called `roots`, and all that they need of the others. Of alternatives every one that is there is taken:
+/// which of them meets a version is apt's knowledge, and all of them were wanted by somebody.
 #[must_use]
 pub fn closure<'a>(packages: impl Iterator<Item = &'a Paragraph> + Clone, roots: &[&str]) -> BTreeSet<usize> {
     let list: Vec<&Paragraph> = packages.clone().collect();
@@ -118,7 +119,9 @@ pub fn closure<'a>(packages: impl Iterator<Item = &'a Paragraph> + Clone, roots:
     let mut open: Vec<usize> = roots.iter().filter_map(|name| providers.first(name)).collect();
     while let Some(index) = open.pop() {
         if found.insert(index) {
-            open.extend(["Pre-Depends", "Depends"].iter().flat_map(|field| providers.of_field(list[index], field)));
+            for name in ["Pre-Depends", "Depends"].iter().flat_map(|field| relations(list[index].text(field))).flatten() {
+                open.extend(providers.0.get(name).into_iter().flatten());
+            }
         }
     }
     found
@@ -161,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_closure_takes_the_alternative_that_is_there() {
+    fn a_closure_takes_the_alternatives_that_are_there() {
         let text = "Package: apt\nDepends: keyring | other (>= 1), libc\n\nPackage: other\nDepends: awk\n\nPackage: libc\n\n\
             Package: mawk\nProvides: awk\n\nPackage: editor\n";
         let packages: Vec<_> = paragraphs(text).collect();

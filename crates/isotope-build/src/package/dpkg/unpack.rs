@@ -6,6 +6,7 @@
 //! touched here, and no script runs.
 
 use super::claims::{Claims, DirClaim, is_dir};
+use crate::package::deb::inflate::inflate;
 use crate::package::deb::{Deb, DebError};
 use isotope_sys::target::{TargetDir, TargetError, TargetPath};
 use rustix::fs::{self, AtFlags, CWD, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid};
@@ -17,6 +18,7 @@ use std::io::{Read, Write};
 use std::num::NonZero;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use tar::EntryType;
@@ -62,20 +64,35 @@ pub enum Unpacked {
     Refused(String),
 }
 
-/// Unpacks all of `debs`; their order is that in which dpkg would unpack them. `on_package` hears of each when done.
+/// The paths of an unpacked package.
+type Listed = Result<Vec<Vec<u8>>, UnpackError>;
+
+/// What to unpack.
+pub struct Work<'a> {
+    /// Packages, in the order in which dpkg would unpack them.
+    pub debs: &'a [&'a Deb],
+    /// Packages that dpkg will unpack, to be made easy for it in this directory meanwhile.
+    pub for_dpkg: (&'a [&'a Deb], &'a Path),
+    /// Hears of each unpacked package.
+    pub on_package: &'a (dyn Fn(&Deb) + Sync),
+}
+
+/// Unpacks packages.
 ///
 /// # Errors
 /// A package is damaged or the target refuses; the tree is then of no use.
-pub fn unpack_all(target: &TargetDir, debs: &[&Deb], on_package: &(dyn Fn(&Deb) + Sync)) -> Result<Vec<Unpacked>, UnpackError> {
+pub fn unpack_all(target: &TargetDir, work: &Work<'_>) -> Result<Vec<Unpacked>, UnpackError> {
+    let Work { debs, for_dpkg: (for_dpkg, dir), on_package } = *work;
     let claims = Claims::of(target)?;
     let owners = Owners::of(target)?;
-    let threads = std::thread::available_parallelism().map_or(1, NonZero::get).min(debs.len());
+    let threads = std::thread::available_parallelism().map_or(1, NonZero::get).min(debs.len() + for_dpkg.len());
     // The biggest first: the last to end should be small.
-    let mut order: Vec<usize> = (0..debs.len()).collect();
-    order.sort_by_key(|index| std::cmp::Reverse(debs[*index].data_size()));
+    let mut order: Vec<usize> = (0..debs.len() + for_dpkg.len()).collect();
+    let all = |index: usize| debs.get(index).copied().unwrap_or_else(|| for_dpkg[index - debs.len()]);
+    order.sort_by_key(|index| std::cmp::Reverse(all(*index).data_size()));
     let next = AtomicUsize::new(0);
     let stop = AtomicBool::new(false);
-    let results: Mutex<BTreeMap<usize, Result<Vec<Vec<u8>>, UnpackError>>> = Mutex::default();
+    let results: Mutex<BTreeMap<usize, Listed>> = Mutex::default();
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
@@ -84,7 +101,12 @@ pub fn unpack_all(target: &TargetDir, debs: &[&Deb], on_package: &(dyn Fn(&Deb) 
                     if stop.load(Ordering::Relaxed) {
                         break;
                     }
-                    let deb = debs[*index];
+                    let deb = all(*index);
+                    if *index >= debs.len() {
+                        // Without a copy, dpkg takes the package as it is.
+                        inflate(deb, dir, &stop).ok();
+                        continue;
+                    }
                     let mut one = One { dirs: &mut dirs, claims: &claims, owners: &owners, index: *index, deb, list: Vec::new() };
                     let result = one.unpack().map(|()| one.list);
                     stop.fetch_or(result.is_err(), Ordering::Relaxed);
