@@ -228,6 +228,7 @@ fn host_kill_leaves_no_loop_device() {
     let dir = tempfile::tempdir().unwrap();
     let raw = dir.path().join("raw");
     let me = std::env::current_exe().unwrap();
+    let mut attached = 0;
     for round in 0..25u64 {
         let mut child = isotope_sys::command::Tool::new(&me)
             .args(["--exact", "host_helper_makes_disks", "--ignored", "--nocapture"])
@@ -236,12 +237,14 @@ fn host_kill_leaves_no_loop_device() {
             .spawn(std::process::Stdio::null(), std::process::Stdio::null(), std::process::Stdio::null())
             .unwrap();
         std::thread::sleep(Duration::from_millis(20 + (round * 7919) % 700));
+        attached += u32::from(support::run("losetup", &["-a"]).contains(raw.to_str().unwrap()));
         child.kill().unwrap();
         child.wait().unwrap();
         assert_eq!(loops_of(&raw), [""; 0], "after round {round}");
         let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
         assert!(!mounts.contains(dir.path().to_str().unwrap()), "{mounts}");
     }
+    assert!(attached >= 3, "only {attached} of 25 kills hit an attached device");
 }
 
 #[test]
@@ -256,5 +259,35 @@ fn host_helper_makes_disks() {
         let layout = support::usual(Table::Gpt, SectorSize::B512, FilesystemKind::Xfs, true, false);
         let disk = assemble(&layout, &tree, &dir.join("raw"), &mountpoint, &support::options(), &mut support::quiet).unwrap();
         disk.finish(&mut support::quiet).unwrap();
+    }
+}
+
+/// The model of overhead holds: what `least` says is enough, the filesystem has room for.
+#[test]
+fn host_the_least_size_is_enough() {
+    use isotope_plan::geometry::overhead::least;
+    let place = Place::new();
+    let tree = place.path("tree");
+    let fill = |name: &str, dirs: u32, files: u32, size: u32| {
+        for dir in 0..dirs {
+            let path = tree.join(format!("{name}/{dir}"));
+            fs::create_dir_all(&path).unwrap();
+            for file in 0..files {
+                fs::write(path.join(format!("a-file-with-some-name-{file}")), vec![file as u8; (size + file) as usize]).unwrap();
+            }
+        }
+    };
+    // First many small files, then mostly large ones beside them.
+    for (name, dirs, files, size) in [("small", 60, 300, 900), ("large", 40, 1, 6 << 20)] {
+        fill(name, dirs, files, size);
+        let scan = populate::scan(&tree, &[]).unwrap();
+        let content = scan.sizes.mounts["/"];
+        for kind in [FilesystemKind::Ext4, FilesystemKind::Xfs, FilesystemKind::Btrfs] {
+            let size = PartitionSize::Fixed(least(kind, content));
+            let layout = support::layout(Table::Gpt, SectorSize::B512, vec![partition("root", PartitionKind::Root, size, Some(kind), "/")]);
+            let disk = place.assemble(&layout).unwrap_or_else(|error| panic!("{name} {kind:?} {content:?} {size:?}: {error:?}"));
+            disk.finish(&mut support::quiet).unwrap();
+            place.assert_clean();
+        }
     }
 }

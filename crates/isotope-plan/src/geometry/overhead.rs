@@ -105,8 +105,10 @@ fn ext4_room(size: u64, content: Content) -> u64 {
     let groups = size.div_ceil(128 * MIB);
     let backups = 2 + (groups.ilog2() as u64) * 2;
     let descriptors = (groups * 64 * 1024).min(4 * MIB) * backups.min(groups) + groups * 16 * 1024;
+    // What the kernel never gives to data, so that it can always split an extent: 2 %, at most 16 MiB.
+    let reserve = (size / 50).min(16 * MIB);
     // Extent blocks and hashed directories: one part in 200.
-    let kept = inode_tables + ext4_journal(Bytes(size)) * MIB + descriptors + content.bytes.0 / 200 + 2 * MIB;
+    let kept = inode_tables + ext4_journal(Bytes(size)) * MIB + descriptors + reserve + content.bytes.0 / 200 + 4 * MIB;
     size.saturating_sub(kept)
 }
 
