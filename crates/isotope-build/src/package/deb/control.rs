@@ -1,7 +1,9 @@
 //! Debian's control files: paragraphs of fields (deb822), relations between packages.
 //!
-//! Pure text in, values out. Versions are not compared: that is apt's and dpkg's business.
+//! Pure text in, values out.
 
+use super::version;
+use std::cmp::Ordering;
 use std::fmt::Write;
 
 /// One paragraph: fields in their order.
@@ -81,18 +83,48 @@ pub fn paragraphs(text: &str) -> impl Iterator<Item = Paragraph> + '_ {
     })
 }
 
-/// The names in a relation field: for each comma-separated group its alternatives, without architecture, version and
-/// build profile.
+/// One alternative of a relation: `libc6:any (>= 2.38) [amd64] <!nocheck>`, without architecture and build profile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Relation<'a> {
+    /// The package, or what it provides.
+    pub name: &'a str,
+    /// `<<`, `<=`, `=`, `>=` or `>>`, and a version.
+    pub constraint: Option<(&'a str, &'a str)>,
+}
+
+impl Relation<'_> {
+    /// Whether something of this name and version meets it.
+    #[must_use]
+    pub fn is_met_by(&self, version: Option<&str>) -> bool {
+        let Some((operator, wanted)) = self.constraint else { return true };
+        let Some(version) = version else { return false };
+        let order = version::compare(version, wanted);
+        match operator {
+            "<<" => order == Ordering::Less,
+            "<=" | "<" => order != Ordering::Greater,
+            "=" => order == Ordering::Equal,
+            ">>" => order == Ordering::Greater,
+            _ => order != Ordering::Less,
+        }
+    }
+}
+
+/// The relations of a field: for each comma-separated group its alternatives.
 #[must_use]
-pub fn relations(field: &str) -> Vec<Vec<&str>> {
-    field
-        .split(',')
-        .map(|group| {
-            let name = |text: &'_ str| -> usize { text.find([' ', '\t', '\n', '(', '[', '<', ':']).unwrap_or(text.len()) };
-            group.split('|').map(str::trim).map(|text| &text[..name(text)]).filter(|text| !text.is_empty()).collect::<Vec<_>>()
-        })
-        .filter(|group| !group.is_empty())
-        .collect()
+pub fn relations(field: &str) -> Vec<Vec<Relation<'_>>> {
+    field.split(',').map(|group| group.split('|').filter_map(relation).collect::<Vec<_>>()).filter(|group| !group.is_empty()).collect()
+}
+
+fn relation(text: &str) -> Option<Relation<'_>> {
+    let text = text.trim();
+    let end = text.find(|c: char| c.is_whitespace() || "([<:".contains(c)).unwrap_or(text.len());
+    let (name, rest) = text.split_at(end);
+    let inside = rest.split_once('(').and_then(|(_, rest)| rest.split_once(')')).map(|(inside, _)| inside.trim());
+    let constraint = inside.map(|inside| {
+        let (operator, version) = inside.split_at(inside.find(|c| !"<=>".contains(c)).unwrap_or(inside.len()));
+        (operator, version.trim())
+    });
+    (!name.is_empty()).then_some(Relation { name, constraint })
 }
 
 #[cfg(test)]
@@ -120,10 +152,19 @@ mod tests {
     }
 
     #[test]
-    fn relations_keep_only_names() {
-        let field = "libc6 (>= 2.38), awk | mawk:any [amd64], perl:any <!nocheck>,\n debconf | debconf-2.0,";
-        let expected = [vec!["libc6"], vec!["awk", "mawk"], vec!["perl"], vec!["debconf", "debconf-2.0"]];
-        assert_eq!(relations(field), expected);
+    fn relations_have_names_and_versions() {
+        let field = "libc6 (>= 2.38), awk | mawk:any [amd64], perl:any <!nocheck>,\n debconf (<<2) | debconf-2.0,";
+        let found = relations(field);
+        let names: Vec<Vec<_>> = found.iter().map(|group| group.iter().map(|one| one.name).collect()).collect();
+        assert_eq!(names, [vec!["libc6"], vec!["awk", "mawk"], vec!["perl"], vec!["debconf", "debconf-2.0"]]);
+        assert_eq!((found[0][0].constraint, found[3][0].constraint), (Some((">=", "2.38")), Some(("<<", "2"))));
         assert!(relations("").is_empty());
+    }
+
+    #[test]
+    fn constraints_are_met_or_not() {
+        let met = |field: &str, version| relations(field)[0][0].is_met_by(version);
+        assert!(met("a", None) && met("a (>= 1)", Some("1")) && met("a (= 1-1)", Some("1-1")) && met("a (<< 2~)", Some("1.9")));
+        assert!(!met("a (>= 1)", None) && !met("a (>> 1)", Some("1")) && !met("a (<< 2~)", Some("2")) && !met("a (<= 1)", Some("1.1")));
     }
 }

@@ -5,6 +5,7 @@
 pub mod ar;
 pub mod control;
 pub mod inflate;
+pub mod version;
 
 use control::Paragraph;
 use std::fs::File;

@@ -3,7 +3,7 @@
 //! Debian's policy lets a package be unpacked only when its Pre-Depends are configured. So a round unpacks, at once,
 //! every package of which that is true, then configures what the others wait for; the last round configures all. Pure.
 
-use crate::package::deb::control::{Paragraph, relations};
+use crate::package::deb::control::{Paragraph, Relation, relations};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Where a package is on its way.
@@ -84,44 +84,43 @@ impl Rounds {
     }
 }
 
-/// Who in a set of packages is or provides a name; the package of that name comes first.
-struct Providers<'a>(BTreeMap<&'a str, Vec<usize>>);
+/// Who in a set of packages is or provides a name, with its version; the package of that name comes first.
+struct Providers<'a>(BTreeMap<&'a str, Vec<(usize, Option<&'a str>)>>);
 
 impl<'a> Providers<'a> {
     fn of(packages: impl Iterator<Item = &'a Paragraph>) -> Self {
-        let mut providers: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        let mut providers: BTreeMap<&str, Vec<_>> = BTreeMap::new();
         for (index, package) in packages.enumerate() {
-            providers.entry(package.text("Package")).or_default().insert(0, index);
-            for name in relations(package.text("Provides")).into_iter().flatten() {
-                providers.entry(name).or_default().push(index);
+            providers.entry(package.text("Package")).or_default().insert(0, (index, Some(package.text("Version"))));
+            for provided in relations(package.text("Provides")).into_iter().flatten() {
+                let version = provided.constraint.map(|(_, version)| version);
+                providers.entry(provided.name).or_default().push((index, version));
             }
         }
         Self(providers)
     }
 
-    fn first(&self, name: &str) -> Option<usize> {
-        self.0.get(name)?.first().copied()
+    fn meeting(&self, relation: &Relation<'_>) -> Option<usize> {
+        let candidates = self.0.get(relation.name)?;
+        candidates.iter().find(|(_, version)| relation.is_met_by(*version)).map(|(index, _)| *index)
     }
 
     /// For each relation of a field, the first alternative that is in the set.
     fn of_field(&self, package: &Paragraph, field: &str) -> Vec<usize> {
-        relations(package.text(field)).iter().filter_map(|group| group.iter().find_map(|name| self.first(name))).collect()
+        relations(package.text(field)).iter().filter_map(|group| group.iter().find_map(|one| self.meeting(one))).collect()
     }
 }
 
-/// The packages called `roots`, and all that they need of the others. Of alternatives every one that is there is taken:
-/// which of them meets a version is apt's knowledge, and all of them were wanted by somebody.
+/// The packages called `roots`, and all that they need of the others.
 #[must_use]
 pub fn closure<'a>(packages: impl Iterator<Item = &'a Paragraph> + Clone, roots: &[&str]) -> BTreeSet<usize> {
     let list: Vec<&Paragraph> = packages.clone().collect();
     let providers = Providers::of(packages);
     let mut found = BTreeSet::new();
-    let mut open: Vec<usize> = roots.iter().filter_map(|name| providers.first(name)).collect();
+    let mut open: Vec<usize> = roots.iter().filter_map(|name| providers.meeting(&Relation { name, constraint: None })).collect();
     while let Some(index) = open.pop() {
         if found.insert(index) {
-            for name in ["Pre-Depends", "Depends"].iter().flat_map(|field| relations(list[index].text(field))).flatten() {
-                open.extend(providers.0.get(name).into_iter().flatten());
-            }
+            open.extend(["Pre-Depends", "Depends"].iter().flat_map(|field| providers.of_field(list[index], field)));
         }
     }
     found
@@ -164,11 +163,11 @@ mod tests {
     }
 
     #[test]
-    fn a_closure_takes_the_alternatives_that_are_there() {
-        let text = "Package: apt\nDepends: keyring | other (>= 1), libc\n\nPackage: other\nDepends: awk\n\nPackage: libc\n\n\
-            Package: mawk\nProvides: awk\n\nPackage: editor\n";
+    fn a_closure_takes_the_first_alternative_that_is_there_in_the_right_version() {
+        let text = "Package: apt\nDepends: keyring | other (>= 1), libc (>= 3) | newlibc | editor\n\nPackage: other\nVersion: 1\nDepends: awk (>= 1)\n\n\
+            Package: libc\nVersion: 2\n\nPackage: mawk\nVersion: 1\nProvides: awk (= 1)\n\nPackage: editor\n\nPackage: newlibc\n";
         let packages: Vec<_> = paragraphs(text).collect();
-        assert_eq!(closure(packages.iter(), &["apt", "absent"]).into_iter().collect::<Vec<_>>(), [0, 1, 2, 3]);
+        assert_eq!(closure(packages.iter(), &["apt", "absent"]).into_iter().collect::<Vec<_>>(), [0, 1, 3, 5]);
     }
 
     #[test]
