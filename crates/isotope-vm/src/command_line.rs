@@ -129,7 +129,9 @@ fn disks(args: &mut Args, spec: &VmSpec, paths: &Paths) {
         let sector = disk.sector_size;
         let sectors =
             if sector == 512 { String::new() } else { format!(",logical_block_size={sector},physical_block_size={sector}") };
-        let boot = if spec.network.boot.is_some() { index + 1 } else { index };
+        // QEMU gives the first place to a kernel of its own.
+        let second = spec.network.boot.is_some() || spec.kernel.is_some();
+        let boot = if second { index + 1 } else { index };
         args.add("-device", Some(format!("{device},id=dev-disk{index},drive=disk{index},bootindex={boot}{sectors}")));
     }
     if let Some(seed) = &paths.seed {

@@ -43,6 +43,9 @@ pub enum VmError {
         /// Where it was looked for.
         searched: Vec<PathBuf>,
     },
+    /// The seed's volume cannot be made.
+    #[error("cannot make the seed's volume")]
+    Seed(#[source] isotope_image::fat::FatError),
     /// QEMU ended although the guest did not switch itself off.
     #[error("qemu ended by itself ({status}){}", indent(tail))]
     QemuEnded {
@@ -105,7 +108,7 @@ impl VmError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Spec(_) => ErrorKind::Usage,
-            Self::Tool(_) | Self::Io { .. } | Self::NoFirmware { .. } | Self::QemuEnded { .. } | Self::Qmp(_) => {
+            Self::Tool(_) | Self::Seed(_) | Self::Io { .. } | Self::NoFirmware { .. } | Self::QemuEnded { .. } | Self::Qmp(_) => {
                 ErrorKind::Environment
             }
             Self::Stuck { .. } | Self::Timeout { .. } | Self::Guest { .. } => ErrorKind::Guest,

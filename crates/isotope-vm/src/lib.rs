@@ -34,7 +34,7 @@ pub use checks::{CheckSet, Expectations, Progress, examine};
 pub use error::{ErrorKind, VmError};
 pub use firmware::Firmware;
 pub use junit::junit;
-pub use manifest::{GuestCheck, Manifest};
+pub use manifest::Manifest;
 pub use seed::{Seed, SeedKind};
 pub use spec::{DirectKernel, Disk, DiskBus, Login, Network, NetworkBoot, VmSpec};
 pub use verdict::{CheckResult, CheckStatus, Verdict, table};

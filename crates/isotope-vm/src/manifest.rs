@@ -1,21 +1,9 @@
 //! `manifest.json` beside an image, as far as the harness needs it: the checks that the image's elements make.
 
 use crate::error::VmError;
-use serde::{Deserialize, Serialize};
+use isotope_plan::Check;
+use serde::Deserialize;
 use std::path::{Path, PathBuf};
-
-/// A check that an element makes of the booted guest: a script, run as root, that must exit with 0 (77: not applicable).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GuestCheck {
-    /// Whose it is.
-    pub element: String,
-    /// What it proves, in words.
-    pub name: String,
-    /// The script (`/bin/sh` unless it begins with `#!`).
-    pub run: String,
-    /// Seconds.
-    pub timeout: u32,
-}
 
 /// What the harness reads; everything else in the file is for others.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
@@ -25,7 +13,7 @@ pub struct Manifest {
     pub name: String,
     /// What a booted guest must show.
     #[serde(default)]
-    pub checks: Vec<GuestCheck>,
+    pub checks: Vec<Check>,
 }
 
 /// Where the manifest of an image may be: `IMAGE.manifest.json`, or without the image's extension.

@@ -1,7 +1,10 @@
 //! Seeds: a small FAT disk that tells cloud-init who the guest is and whose key to trust.
 
 use crate::error::VmError;
+use isotope_image::fat::{self, Content, FatOptions};
 use serde_json::json;
+use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::Path;
 
 /// Which of cloud-init's data sources reads the seed.
@@ -80,8 +83,7 @@ impl Seed {
     /// # Errors
     /// As [`Seed::files`], or the image cannot be written.
     pub fn write(&self, image: &Path, user: &str, public_key: &str) -> Result<(), VmError> {
-        let files = self.files(user, public_key)?;
-        volume::write(image, self.label(), &files)
+        write_volume(image, self.label(), self.files(user, public_key)?)
     }
 }
 
@@ -93,37 +95,46 @@ fn user_data(user: &str, public_key: &str) -> String {
         account["shell"] = json!("/bin/sh");
         account["lock_passwd"] = json!(true);
     }
-    let mut config = json!({ "users": ["default", account] });
+    // A name that does not resolve makes every sudo wait for a name server that a guest without a network never reaches.
+    let mut config = json!({ "users": ["default", account], "manage_etc_hosts": "localhost" });
     if user == "root" {
         config["disable_root"] = json!(false);
     }
     format!("#cloud-config\n{config}\n")
 }
 
-mod volume {
-    use super::VmError;
-    use isotope_sys::command::Tool;
-    use std::path::Path;
+/// Bytes of a seed's disk: small, and enough for FAT16.
+const VOLUME_SIZE: u64 = 8 << 20;
 
-    pub fn write(image: &Path, label: &str, files: &[(String, Vec<u8>)]) -> Result<(), VmError> {
-        std::fs::File::create(image).and_then(|f| f.set_len(2 << 20)).map_err(VmError::io("make the seed"))?;
-        Tool::new("mformat").args(["-i"]).arg(image).args(["-v", label, "-T", "4096", "-h", "2", "-s", "32", "::"]).run()?;
-        for (path, data) in files {
-            let mut dir = String::new();
-            let parts: Vec<&str> = path.split('/').collect();
-            for part in &parts[..parts.len() - 1] {
-                dir = format!("{dir}/{part}");
-                Tool::new("mmd").args(["-D", "s", "-i"]).arg(image).arg(format!("::{dir}")).run().map(drop).unwrap_or(());
-            }
-            Tool::new("mcopy").args(["-i"]).arg(image).args(["-", &format!("::{path}")]).stdin(data.clone()).run()?;
-        }
-        Ok(())
-    }
+/// The same every time: a guest knows its seed by label.
+const VOLUME_ID: u32 = 0x1507_09e5;
+
+/// 2026-01-01, the clock of all files of a seed.
+const VOLUME_EPOCH: u64 = 1_767_225_600;
+
+/// A FAT filesystem without a partition table, as a raw disk image.
+fn write_volume(image: &Path, label: &str, files: Vec<(String, Vec<u8>)>) -> Result<(), VmError> {
+    let options = FatOptions {
+        size: VOLUME_SIZE,
+        sector_size: 512,
+        hidden_sectors: 0,
+        volume_id: VOLUME_ID,
+        // FAT stores it in upper case; cloud-init takes CONFIG-2 for config-2.
+        label: Some(label.to_ascii_uppercase()),
+        epoch: VOLUME_EPOCH,
+    };
+    let failed = || format!("make the seed {}", image.display());
+    let mut file = File::options().read(true).write(true).create(true).truncate(true).open(image).map_err(VmError::io(failed()))?;
+    file.set_len(VOLUME_SIZE).map_err(VmError::io(failed()))?;
+    let files: BTreeMap<String, Content> = files.into_iter().map(|(path, data)| (path, Content::Bytes(data))).collect();
+    fat::build(&mut file, &options, &files).map_err(VmError::Seed)?;
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use isotope_sys::command::Tool;
 
     fn find<'a>(files: &'a [(String, Vec<u8>)], name: &str) -> &'a str {
         std::str::from_utf8(&files.iter().find(|(path, _)| path == name).unwrap().1).unwrap()
@@ -145,6 +156,18 @@ mod tests {
         assert_eq!(seed.label(), "config-2");
         let meta: serde_json::Value = serde_json::from_str(find(&files, "openstack/latest/meta_data.json")).unwrap();
         assert_eq!((meta["hostname"].as_str(), meta["uuid"].as_str()), (Some("web01"), Some("iid-web01")));
+    }
+
+    #[test]
+    fn the_volume_is_a_good_filesystem_with_its_label() {
+        let dir = tempfile::tempdir().unwrap();
+        let image = dir.path().join("seed.img");
+        Seed::new(SeedKind::ConfigDrive, "web01").write(&image, "isotope", "ssh-ed25519 AAAA me").unwrap();
+        Tool::new("fsck.fat").arg("-n").arg(&image).run().unwrap();
+        let label = Tool::new("blkid").args(["-p", "-o", "value", "-s", "LABEL"]).arg(&image).run().unwrap();
+        assert_eq!(label.text(), "CONFIG-2");
+        let read = Tool::new("mtype").arg("-i").arg(&image).arg("::openstack/latest/meta_data.json").run().unwrap();
+        assert!(read.text().contains("\"hostname\":\"web01\""), "{}", read.text());
     }
 
     #[test]

@@ -372,10 +372,7 @@ impl Vm {
 
     /// The command may lose its own connection, so its status says nothing.
     fn ask_to_go(&mut self, command: &str) -> Result<(), VmError> {
-        match self.ssh()?.root_script(command, Duration::from_secs(30)) {
-            Err(VmError::Interrupted) => return Err(VmError::Interrupted),
-            Ok(_) | Err(_) => {}
-        }
+        if let Err(VmError::Interrupted) = self.ssh()?.root_script(command, Duration::from_secs(30)) { return Err(VmError::Interrupted) }
         self.now_mut()?.ssh.disconnect();
         Ok(())
     }

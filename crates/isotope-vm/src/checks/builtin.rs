@@ -2,7 +2,7 @@
 
 use super::Expectations;
 use crate::firmware::Firmware;
-use crate::manifest::GuestCheck;
+use isotope_plan::Check;
 use isotope_sys::command::shell_quote;
 use std::ffi::OsStr;
 
@@ -10,7 +10,7 @@ use std::ffi::OsStr;
 pub const ELEMENT: &str = "isotope-vm";
 
 /// The checks that `expect` asks for, in the order they run: first what waits for the guest to settle.
-pub fn checks(expect: &Expectations) -> Vec<GuestCheck> {
+pub fn checks(expect: &Expectations) -> Vec<Check> {
     let mut list = vec![check("the system has settled and is running", 600, &[], include_str!("settled.sh"))];
     if expect.cloud_init {
         list.push(check("cloud-init is done", 600, &[], include_str!("cloud_init.sh")));
@@ -36,13 +36,13 @@ pub fn checks(expect: &Expectations) -> Vec<GuestCheck> {
     list
 }
 
-fn check(name: &str, timeout: u32, values: &[(&str, &str)], script: &str) -> GuestCheck {
+fn check(name: &str, timeout: u32, values: &[(&str, &str)], script: &str) -> Check {
     let mut run = String::new();
     for (key, value) in values {
         run.push_str(&format!("{key}={}\n", shell_quote(OsStr::new(value))));
     }
     run.push_str(script);
-    GuestCheck { element: ELEMENT.to_owned(), name: name.to_owned(), run, timeout }
+    Check { element: ELEMENT.to_owned(), name: name.to_owned(), run, timeout }
 }
 
 #[cfg(test)]

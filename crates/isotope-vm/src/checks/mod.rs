@@ -6,13 +6,13 @@ mod run;
 pub use run::{Progress, examine};
 
 use crate::firmware::Firmware;
-use crate::manifest::GuestCheck;
+use isotope_plan::Check;
 
 /// What is to be asked.
 #[derive(Debug, Clone, Default)]
 pub struct CheckSet {
     /// The elements' checks.
-    pub elements: Vec<GuestCheck>,
+    pub elements: Vec<Check>,
     /// What the harness itself wants to know; `None` asks nothing.
     pub builtin: Option<Expectations>,
 }

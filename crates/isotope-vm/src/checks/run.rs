@@ -4,9 +4,9 @@ use super::{CheckSet, builtin};
 use crate::accel::Accel;
 use crate::console::Event;
 use crate::error::VmError;
-use crate::manifest::GuestCheck;
 use crate::verdict::{CheckResult, CheckStatus, Verdict};
 use crate::vm::Vm;
+use isotope_plan::Check;
 use std::time::{Duration, Instant};
 
 /// What a guest's examination tells while it goes on.
@@ -73,7 +73,7 @@ fn result(name: &str, status: CheckStatus, time: Duration, message: String) -> C
     CheckResult { element: builtin::ELEMENT.to_owned(), name: name.to_owned(), status, seconds: time.as_secs_f64(), message }
 }
 
-fn ask(vm: &Vm, check: &GuestCheck) -> Result<CheckResult, VmError> {
+fn ask(vm: &Vm, check: &Check) -> Result<CheckResult, VmError> {
     // Limits are meant for real processors; translation is several times slower.
     let factor = if vm.spec().accel == Accel::Tcg { 4 } else { 1 };
     let limit = Duration::from_secs(u64::from(check.timeout.max(1)) * factor);
