@@ -64,7 +64,7 @@ impl Images {
         let root = isotope_tests::root();
         std::fs::create_dir_all(&self.dir)?;
         Tool::new(isotope_tests::isotope())
-            .args(["build", "--log-format", "plain", "--recipe"])
+            .args(["build", "--log-format", "text", "--recipe"])
             .arg(root.join("recipes").join(format!("{}.toml", kind.recipe())))
             .arg("--output-dir")
             .arg(&self.dir)
