@@ -1,6 +1,8 @@
 //! Crash-only: `kill -9` of any process of a build, at any moment, leaves no mount, loop device, process, half image or (after
 //! the next start) temporary directory. Counted over many random moments.
 
+#![expect(clippy::print_stdout, reason = "the count of kills is the result")]
+
 use isotope_tests::{isotope_command, leaks, scratch};
 use std::path::Path;
 use std::process::{Child, Stdio};

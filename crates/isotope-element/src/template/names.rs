@@ -119,15 +119,14 @@ pub(super) fn compile(text: &str) -> Result<handlebars::Template, Flaw> {
 fn show_values(template: &mut handlebars::Template) {
     for element in &mut template.elements {
         match element {
-            TemplateElement::Expression(expression) | TemplateElement::HtmlExpression(expression) => {
-                if expression.params.is_empty() && expression.hash.is_empty() && !is_helper(&expression.name) {
+            TemplateElement::Expression(expression) | TemplateElement::HtmlExpression(expression)
+                if expression.params.is_empty() && expression.hash.is_empty() && !is_helper(&expression.name) => {
                     let shown = std::mem::replace(&mut expression.name, Parameter::Name(helpers::SHOW.to_owned()));
                     expression.params.push(match shown {
                         Parameter::Name(name) => handlebars::Path::parse(&name).map_or(Parameter::Name(name), Parameter::Path),
                         other => other,
                     });
                 }
-            }
             TemplateElement::HelperBlock(block) => {
                 block.template.as_mut().map(show_values).unwrap_or_default();
                 block.inverse.as_mut().map(show_values).unwrap_or_default();
