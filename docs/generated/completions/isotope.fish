@@ -1,0 +1,252 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_isotope_global_optspecs
+    string join \n elements-path= cache-dir= json v/verbose q/quiet h/help V/version
+end
+
+function __fish_isotope_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_isotope_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_isotope_using_subcommand
+    set -l cmd (__fish_isotope_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c isotope -n "__fish_isotope_needs_command" -l elements-path -d 'Directories of elements, before ELEMENTS_PATH and the built-in ones (repeat or separate by colons)' -r -F
+complete -c isotope -n "__fish_isotope_needs_command" -l cache-dir -d 'Where downloads, logs and work directories are kept [default: /var/cache/isotope as root, else ~/.cache/isotope]' -r -F
+complete -c isotope -n "__fish_isotope_needs_command" -l json -d 'Print data as JSON'
+complete -c isotope -n "__fish_isotope_needs_command" -s v -l verbose -d 'Show more: the output of every tool (-v)'
+complete -c isotope -n "__fish_isotope_needs_command" -s q -l quiet -d 'Show less: only warnings and errors'
+complete -c isotope -n "__fish_isotope_needs_command" -s h -l help -d 'Print help'
+complete -c isotope -n "__fish_isotope_needs_command" -s V -l version -d 'Print version'
+complete -c isotope -n "__fish_isotope_needs_command" -f -a "build" -d 'Build an image from a recipe or from elements'
+complete -c isotope -n "__fish_isotope_needs_command" -f -a "plan" -d 'Show what a build would do, in order'
+complete -c isotope -n "__fish_isotope_needs_command" -f -a "elements" -d 'List elements, or show one'
+complete -c isotope -n "__fish_isotope_needs_command" -f -a "check" -d 'Check an element or a recipe'
+complete -c isotope -n "__fish_isotope_needs_command" -f -a "new" -d 'Make a new element or recipe'
+complete -c isotope -n "__fish_isotope_needs_command" -f -a "inspect" -d 'Show what is in an image: partitions, filesystems, boot entries, packages'
+complete -c isotope -n "__fish_isotope_needs_command" -f -a "diff" -d 'Compare two images'
+complete -c isotope -n "__fish_isotope_needs_command" -f -a "boot" -d 'Boot an image in QEMU'
+complete -c isotope -n "__fish_isotope_needs_command" -f -a "cache" -d 'What is kept between builds'
+complete -c isotope -n "__fish_isotope_needs_command" -f -a "doctor" -d 'What this host can do, and what to install'
+complete -c isotope -n "__fish_isotope_needs_command" -f -a "completions" -d 'Print a shell\'s completion script'
+complete -c isotope -n "__fish_isotope_needs_command" -f -a "generate" -d 'Write the generated documentation'
+complete -c isotope -n "__fish_isotope_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c isotope -n "__fish_isotope_using_subcommand build" -l recipe -d 'The recipe\'s file' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand build" -s o -l name -d 'The image\'s name; outputs are NAME.EXT [default: the recipe\'s]' -r
+complete -c isotope -n "__fish_isotope_using_subcommand build" -s t -l format -d 'Formats: raw, qcow2, vmdk, vhd, vhdx, vdi, tar, squashfs [default: the recipe\'s, else qcow2]' -r
+complete -c isotope -n "__fish_isotope_using_subcommand build" -l set -d 'Set a variable; wins over the recipe and the environment' -r
+complete -c isotope -n "__fish_isotope_using_subcommand build" -l size -d 'Size of the disk [default: the recipe\'s, else the layout\'s]' -r
+complete -c isotope -n "__fish_isotope_using_subcommand build" -l output-dir -d 'Directory that gets the outputs' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand build" -l on-error -d 'What to do with the state of a build that fails' -r -f -a "clean\t'Throw it away'
+keep\t'Keep the tree in a directory'
+shell\t'Open a shell in the sandbox of the step that failed'"
+complete -c isotope -n "__fish_isotope_using_subcommand build" -l keep-dir -d 'Where `--on-error=keep` leaves the tree [default: OUTPUT_DIR/NAME.failed]' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand build" -l work -d 'Where the tree is made: in memory where enough is free, or on disk below the cache directory' -r -f -a "auto\t'In memory where enough of it is free'
+memory\t'In memory'
+disk\t'On disk'"
+complete -c isotope -n "__fish_isotope_using_subcommand build" -s j -l jobs -d 'Threads for compression and copying [default: all processors]' -r
+complete -c isotope -n "__fish_isotope_using_subcommand build" -l log-format -d 'How events are shown' -r -f -a "auto\t'Bars on a terminal, lines elsewhere'
+bars\t'Progress bars'
+text\t'A readable log'
+json\t'One JSON object for each event, on stdout'"
+complete -c isotope -n "__fish_isotope_using_subcommand build" -l elements-path -d 'Directories of elements, before ELEMENTS_PATH and the built-in ones (repeat or separate by colons)' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand build" -l cache-dir -d 'Where downloads, logs and work directories are kept [default: /var/cache/isotope as root, else ~/.cache/isotope]' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand build" -l json -d 'Print data as JSON'
+complete -c isotope -n "__fish_isotope_using_subcommand build" -s v -l verbose -d 'Show more: the output of every tool (-v)'
+complete -c isotope -n "__fish_isotope_using_subcommand build" -s q -l quiet -d 'Show less: only warnings and errors'
+complete -c isotope -n "__fish_isotope_using_subcommand build" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c isotope -n "__fish_isotope_using_subcommand plan" -l recipe -d 'The recipe\'s file' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand plan" -s o -l name -d 'The image\'s name; outputs are NAME.EXT [default: the recipe\'s]' -r
+complete -c isotope -n "__fish_isotope_using_subcommand plan" -s t -l format -d 'Formats: raw, qcow2, vmdk, vhd, vhdx, vdi, tar, squashfs [default: the recipe\'s, else qcow2]' -r
+complete -c isotope -n "__fish_isotope_using_subcommand plan" -l set -d 'Set a variable; wins over the recipe and the environment' -r
+complete -c isotope -n "__fish_isotope_using_subcommand plan" -l size -d 'Size of the disk [default: the recipe\'s, else the layout\'s]' -r
+complete -c isotope -n "__fish_isotope_using_subcommand plan" -l svg -d 'Draw elements and phases as SVG into a file (`-`: standard output)' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand plan" -l dot -d 'Write them for Graphviz into a file (`-`: standard output)' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand plan" -l elements-path -d 'Directories of elements, before ELEMENTS_PATH and the built-in ones (repeat or separate by colons)' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand plan" -l cache-dir -d 'Where downloads, logs and work directories are kept [default: /var/cache/isotope as root, else ~/.cache/isotope]' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand plan" -l json -d 'Print data as JSON'
+complete -c isotope -n "__fish_isotope_using_subcommand plan" -s v -l verbose -d 'Show more: the output of every tool (-v)'
+complete -c isotope -n "__fish_isotope_using_subcommand plan" -s q -l quiet -d 'Show less: only warnings and errors'
+complete -c isotope -n "__fish_isotope_using_subcommand plan" -s h -l help -d 'Print help'
+complete -c isotope -n "__fish_isotope_using_subcommand elements; and not __fish_seen_subcommand_from list show help" -l elements-path -d 'Directories of elements, before ELEMENTS_PATH and the built-in ones (repeat or separate by colons)' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand elements; and not __fish_seen_subcommand_from list show help" -l cache-dir -d 'Where downloads, logs and work directories are kept [default: /var/cache/isotope as root, else ~/.cache/isotope]' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand elements; and not __fish_seen_subcommand_from list show help" -l json -d 'Print data as JSON'
+complete -c isotope -n "__fish_isotope_using_subcommand elements; and not __fish_seen_subcommand_from list show help" -s v -l verbose -d 'Show more: the output of every tool (-v)'
+complete -c isotope -n "__fish_isotope_using_subcommand elements; and not __fish_seen_subcommand_from list show help" -s q -l quiet -d 'Show less: only warnings and errors'
+complete -c isotope -n "__fish_isotope_using_subcommand elements; and not __fish_seen_subcommand_from list show help" -s h -l help -d 'Print help'
+complete -c isotope -n "__fish_isotope_using_subcommand elements; and not __fish_seen_subcommand_from list show help" -f -a "list" -d 'List all elements of the search path (default)'
+complete -c isotope -n "__fish_isotope_using_subcommand elements; and not __fish_seen_subcommand_from list show help" -f -a "show" -d 'Show an element: variables, phases, dependencies, README'
+complete -c isotope -n "__fish_isotope_using_subcommand elements; and not __fish_seen_subcommand_from list show help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c isotope -n "__fish_isotope_using_subcommand elements; and __fish_seen_subcommand_from list" -l elements-path -d 'Directories of elements, before ELEMENTS_PATH and the built-in ones (repeat or separate by colons)' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand elements; and __fish_seen_subcommand_from list" -l cache-dir -d 'Where downloads, logs and work directories are kept [default: /var/cache/isotope as root, else ~/.cache/isotope]' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand elements; and __fish_seen_subcommand_from list" -l json -d 'Print data as JSON'
+complete -c isotope -n "__fish_isotope_using_subcommand elements; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Show more: the output of every tool (-v)'
+complete -c isotope -n "__fish_isotope_using_subcommand elements; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Show less: only warnings and errors'
+complete -c isotope -n "__fish_isotope_using_subcommand elements; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c isotope -n "__fish_isotope_using_subcommand elements; and __fish_seen_subcommand_from show" -l elements-path -d 'Directories of elements, before ELEMENTS_PATH and the built-in ones (repeat or separate by colons)' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand elements; and __fish_seen_subcommand_from show" -l cache-dir -d 'Where downloads, logs and work directories are kept [default: /var/cache/isotope as root, else ~/.cache/isotope]' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand elements; and __fish_seen_subcommand_from show" -l json -d 'Print data as JSON'
+complete -c isotope -n "__fish_isotope_using_subcommand elements; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Show more: the output of every tool (-v)'
+complete -c isotope -n "__fish_isotope_using_subcommand elements; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Show less: only warnings and errors'
+complete -c isotope -n "__fish_isotope_using_subcommand elements; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c isotope -n "__fish_isotope_using_subcommand elements; and __fish_seen_subcommand_from help" -f -a "list" -d 'List all elements of the search path (default)'
+complete -c isotope -n "__fish_isotope_using_subcommand elements; and __fish_seen_subcommand_from help" -f -a "show" -d 'Show an element: variables, phases, dependencies, README'
+complete -c isotope -n "__fish_isotope_using_subcommand elements; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c isotope -n "__fish_isotope_using_subcommand check" -l elements-path -d 'Directories of elements, before ELEMENTS_PATH and the built-in ones (repeat or separate by colons)' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand check" -l cache-dir -d 'Where downloads, logs and work directories are kept [default: /var/cache/isotope as root, else ~/.cache/isotope]' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand check" -l strict -d 'Warnings fail too'
+complete -c isotope -n "__fish_isotope_using_subcommand check" -l json -d 'Print data as JSON'
+complete -c isotope -n "__fish_isotope_using_subcommand check" -s v -l verbose -d 'Show more: the output of every tool (-v)'
+complete -c isotope -n "__fish_isotope_using_subcommand check" -s q -l quiet -d 'Show less: only warnings and errors'
+complete -c isotope -n "__fish_isotope_using_subcommand check" -s h -l help -d 'Print help'
+complete -c isotope -n "__fish_isotope_using_subcommand new; and not __fish_seen_subcommand_from element recipe help" -l elements-path -d 'Directories of elements, before ELEMENTS_PATH and the built-in ones (repeat or separate by colons)' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand new; and not __fish_seen_subcommand_from element recipe help" -l cache-dir -d 'Where downloads, logs and work directories are kept [default: /var/cache/isotope as root, else ~/.cache/isotope]' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand new; and not __fish_seen_subcommand_from element recipe help" -l json -d 'Print data as JSON'
+complete -c isotope -n "__fish_isotope_using_subcommand new; and not __fish_seen_subcommand_from element recipe help" -s v -l verbose -d 'Show more: the output of every tool (-v)'
+complete -c isotope -n "__fish_isotope_using_subcommand new; and not __fish_seen_subcommand_from element recipe help" -s q -l quiet -d 'Show less: only warnings and errors'
+complete -c isotope -n "__fish_isotope_using_subcommand new; and not __fish_seen_subcommand_from element recipe help" -s h -l help -d 'Print help'
+complete -c isotope -n "__fish_isotope_using_subcommand new; and not __fish_seen_subcommand_from element recipe help" -f -a "element" -d 'A directory with element.toml, README.md, a hook and a check'
+complete -c isotope -n "__fish_isotope_using_subcommand new; and not __fish_seen_subcommand_from element recipe help" -f -a "recipe" -d 'A recipe\'s file'
+complete -c isotope -n "__fish_isotope_using_subcommand new; and not __fish_seen_subcommand_from element recipe help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c isotope -n "__fish_isotope_using_subcommand new; and __fish_seen_subcommand_from element" -l dir -d 'Directory that gets it [default: elements/ where there is one, else the current directory]' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand new; and __fish_seen_subcommand_from element" -l elements-path -d 'Directories of elements, before ELEMENTS_PATH and the built-in ones (repeat or separate by colons)' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand new; and __fish_seen_subcommand_from element" -l cache-dir -d 'Where downloads, logs and work directories are kept [default: /var/cache/isotope as root, else ~/.cache/isotope]' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand new; and __fish_seen_subcommand_from element" -l json -d 'Print data as JSON'
+complete -c isotope -n "__fish_isotope_using_subcommand new; and __fish_seen_subcommand_from element" -s v -l verbose -d 'Show more: the output of every tool (-v)'
+complete -c isotope -n "__fish_isotope_using_subcommand new; and __fish_seen_subcommand_from element" -s q -l quiet -d 'Show less: only warnings and errors'
+complete -c isotope -n "__fish_isotope_using_subcommand new; and __fish_seen_subcommand_from element" -s h -l help -d 'Print help'
+complete -c isotope -n "__fish_isotope_using_subcommand new; and __fish_seen_subcommand_from recipe" -l dir -d 'Directory that gets it [default: recipes/ where there is one, else the current directory]' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand new; and __fish_seen_subcommand_from recipe" -l elements-path -d 'Directories of elements, before ELEMENTS_PATH and the built-in ones (repeat or separate by colons)' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand new; and __fish_seen_subcommand_from recipe" -l cache-dir -d 'Where downloads, logs and work directories are kept [default: /var/cache/isotope as root, else ~/.cache/isotope]' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand new; and __fish_seen_subcommand_from recipe" -l json -d 'Print data as JSON'
+complete -c isotope -n "__fish_isotope_using_subcommand new; and __fish_seen_subcommand_from recipe" -s v -l verbose -d 'Show more: the output of every tool (-v)'
+complete -c isotope -n "__fish_isotope_using_subcommand new; and __fish_seen_subcommand_from recipe" -s q -l quiet -d 'Show less: only warnings and errors'
+complete -c isotope -n "__fish_isotope_using_subcommand new; and __fish_seen_subcommand_from recipe" -s h -l help -d 'Print help'
+complete -c isotope -n "__fish_isotope_using_subcommand new; and __fish_seen_subcommand_from help" -f -a "element" -d 'A directory with element.toml, README.md, a hook and a check'
+complete -c isotope -n "__fish_isotope_using_subcommand new; and __fish_seen_subcommand_from help" -f -a "recipe" -d 'A recipe\'s file'
+complete -c isotope -n "__fish_isotope_using_subcommand new; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c isotope -n "__fish_isotope_using_subcommand inspect" -l elements-path -d 'Directories of elements, before ELEMENTS_PATH and the built-in ones (repeat or separate by colons)' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand inspect" -l cache-dir -d 'Where downloads, logs and work directories are kept [default: /var/cache/isotope as root, else ~/.cache/isotope]' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand inspect" -l packages -d 'List every package'
+complete -c isotope -n "__fish_isotope_using_subcommand inspect" -l json -d 'Print data as JSON'
+complete -c isotope -n "__fish_isotope_using_subcommand inspect" -s v -l verbose -d 'Show more: the output of every tool (-v)'
+complete -c isotope -n "__fish_isotope_using_subcommand inspect" -s q -l quiet -d 'Show less: only warnings and errors'
+complete -c isotope -n "__fish_isotope_using_subcommand inspect" -s h -l help -d 'Print help'
+complete -c isotope -n "__fish_isotope_using_subcommand diff" -l elements-path -d 'Directories of elements, before ELEMENTS_PATH and the built-in ones (repeat or separate by colons)' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand diff" -l cache-dir -d 'Where downloads, logs and work directories are kept [default: /var/cache/isotope as root, else ~/.cache/isotope]' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand diff" -l no-files -d 'Do not compare the files of the root filesystems'
+complete -c isotope -n "__fish_isotope_using_subcommand diff" -l json -d 'Print data as JSON'
+complete -c isotope -n "__fish_isotope_using_subcommand diff" -s v -l verbose -d 'Show more: the output of every tool (-v)'
+complete -c isotope -n "__fish_isotope_using_subcommand diff" -s q -l quiet -d 'Show less: only warnings and errors'
+complete -c isotope -n "__fish_isotope_using_subcommand diff" -s h -l help -d 'Print help'
+complete -c isotope -n "__fish_isotope_using_subcommand boot" -l memory -d 'Memory in MiB' -r
+complete -c isotope -n "__fish_isotope_using_subcommand boot" -l cpus -d 'Number of processors' -r
+complete -c isotope -n "__fish_isotope_using_subcommand boot" -l cpu -d 'QEMU\'s processor model [default: qemu64 when emulated, host under KVM]' -r
+complete -c isotope -n "__fish_isotope_using_subcommand boot" -l accel -d 'How the processors are run' -r -f -a "auto\t'KVM if a guest really runs under it, else TCG'
+kvm\t'The host\'s processors'
+tcg\t'Translation'"
+complete -c isotope -n "__fish_isotope_using_subcommand boot" -l disk-size -d 'Size of the disk, at least the image\'s: `20GiB`, `20G`, bytes; the guest\'s root should grow into it' -r
+complete -c isotope -n "__fish_isotope_using_subcommand boot" -l bus -d 'How the guest reaches its disk' -r -f -a "virtio\t'/dev/vda'
+scsi\t'/dev/sda by a virtio adapter'
+sata\t'/dev/sda by AHCI'
+nvme\t'/dev/nvme0n1'"
+complete -c isotope -n "__fish_isotope_using_subcommand boot" -l sector-size -d 'Bytes in a sector of the disk' -r
+complete -c isotope -n "__fish_isotope_using_subcommand boot" -l seed -d 'How the guest learns its name and its SSH key' -r -f -a "nocloud\t'cloud-init\'s NoCloud'
+config-drive\t'OpenStack\'s configuration drive'
+none\t'Not at all'"
+complete -c isotope -n "__fish_isotope_using_subcommand boot" -l hostname -d 'The guest\'s name [default: made up]' -r
+complete -c isotope -n "__fish_isotope_using_subcommand boot" -l user -d 'The user to log in as; a seed makes it, with sudo [default: isotope]' -r
+complete -c isotope -n "__fish_isotope_using_subcommand boot" -l ssh-key -d 'A private key to log in with [default: one made for this run, put into the seed]' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand boot" -l ssh-port -d 'The port of 127.0.0.1 that leads to the guest\'s SSH [default: a free one]' -r
+complete -c isotope -n "__fish_isotope_using_subcommand boot" -l junit -d 'Write the verdict as JUnit XML' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand boot" -l keep -d 'Where console, journal and screenshot go: always with this option, else on failure below the cache directory' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand boot" -l timeout -d 'How long the guest may take to let us in, in seconds' -r
+complete -c isotope -n "__fish_isotope_using_subcommand boot" -l elements-path -d 'Directories of elements, before ELEMENTS_PATH and the built-in ones (repeat or separate by colons)' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand boot" -l cache-dir -d 'Where downloads, logs and work directories are kept [default: /var/cache/isotope as root, else ~/.cache/isotope]' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand boot" -l bios -d 'Boot by BIOS (the default)'
+complete -c isotope -n "__fish_isotope_using_subcommand boot" -l uefi -d 'Boot by UEFI'
+complete -c isotope -n "__fish_isotope_using_subcommand boot" -l secure-boot -d 'Boot by UEFI that enforces Secure Boot with Microsoft\'s keys'
+complete -c isotope -n "__fish_isotope_using_subcommand boot" -l shell -d 'Connect this terminal to the serial console'
+complete -c isotope -n "__fish_isotope_using_subcommand boot" -l test -d 'Run the checks of the image\'s elements and the harness\'s own; the exit code is the verdict'
+complete -c isotope -n "__fish_isotope_using_subcommand boot" -l online -d 'Let the guest reach the network under --test too'
+complete -c isotope -n "__fish_isotope_using_subcommand boot" -l persist -d 'Write to the image itself'
+complete -c isotope -n "__fish_isotope_using_subcommand boot" -l snapshot -d 'Forget what the guest writes (the default)'
+complete -c isotope -n "__fish_isotope_using_subcommand boot" -l json -d 'Print data as JSON'
+complete -c isotope -n "__fish_isotope_using_subcommand boot" -s v -l verbose -d 'Show more: the output of every tool (-v)'
+complete -c isotope -n "__fish_isotope_using_subcommand boot" -s q -l quiet -d 'Show less: only warnings and errors'
+complete -c isotope -n "__fish_isotope_using_subcommand boot" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and not __fish_seen_subcommand_from ls prune help" -l elements-path -d 'Directories of elements, before ELEMENTS_PATH and the built-in ones (repeat or separate by colons)' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and not __fish_seen_subcommand_from ls prune help" -l cache-dir -d 'Where downloads, logs and work directories are kept [default: /var/cache/isotope as root, else ~/.cache/isotope]' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and not __fish_seen_subcommand_from ls prune help" -l json -d 'Print data as JSON'
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and not __fish_seen_subcommand_from ls prune help" -s v -l verbose -d 'Show more: the output of every tool (-v)'
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and not __fish_seen_subcommand_from ls prune help" -s q -l quiet -d 'Show less: only warnings and errors'
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and not __fish_seen_subcommand_from ls prune help" -s h -l help -d 'Print help'
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and not __fish_seen_subcommand_from ls prune help" -f -a "ls" -d 'List what is kept, with sizes'
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and not __fish_seen_subcommand_from ls prune help" -f -a "prune" -d 'Remove what is kept'
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and not __fish_seen_subcommand_from ls prune help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from ls" -l elements-path -d 'Directories of elements, before ELEMENTS_PATH and the built-in ones (repeat or separate by colons)' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from ls" -l cache-dir -d 'Where downloads, logs and work directories are kept [default: /var/cache/isotope as root, else ~/.cache/isotope]' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from ls" -l json -d 'Print data as JSON'
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from ls" -s v -l verbose -d 'Show more: the output of every tool (-v)'
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from ls" -s q -l quiet -d 'Show less: only warnings and errors'
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help'
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from prune" -l older-than -d 'Only files older than this many days' -r
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from prune" -l elements-path -d 'Directories of elements, before ELEMENTS_PATH and the built-in ones (repeat or separate by colons)' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from prune" -l cache-dir -d 'Where downloads, logs and work directories are kept [default: /var/cache/isotope as root, else ~/.cache/isotope]' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from prune" -l json -d 'Print data as JSON'
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from prune" -s v -l verbose -d 'Show more: the output of every tool (-v)'
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from prune" -s q -l quiet -d 'Show less: only warnings and errors'
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from prune" -s h -l help -d 'Print help'
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from help" -f -a "ls" -d 'List what is kept, with sizes'
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from help" -f -a "prune" -d 'Remove what is kept'
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c isotope -n "__fish_isotope_using_subcommand doctor" -l elements-path -d 'Directories of elements, before ELEMENTS_PATH and the built-in ones (repeat or separate by colons)' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand doctor" -l cache-dir -d 'Where downloads, logs and work directories are kept [default: /var/cache/isotope as root, else ~/.cache/isotope]' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand doctor" -l json -d 'Print data as JSON'
+complete -c isotope -n "__fish_isotope_using_subcommand doctor" -s v -l verbose -d 'Show more: the output of every tool (-v)'
+complete -c isotope -n "__fish_isotope_using_subcommand doctor" -s q -l quiet -d 'Show less: only warnings and errors'
+complete -c isotope -n "__fish_isotope_using_subcommand doctor" -s h -l help -d 'Print help'
+complete -c isotope -n "__fish_isotope_using_subcommand completions" -l elements-path -d 'Directories of elements, before ELEMENTS_PATH and the built-in ones (repeat or separate by colons)' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand completions" -l cache-dir -d 'Where downloads, logs and work directories are kept [default: /var/cache/isotope as root, else ~/.cache/isotope]' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand completions" -l json -d 'Print data as JSON'
+complete -c isotope -n "__fish_isotope_using_subcommand completions" -s v -l verbose -d 'Show more: the output of every tool (-v)'
+complete -c isotope -n "__fish_isotope_using_subcommand completions" -s q -l quiet -d 'Show less: only warnings and errors'
+complete -c isotope -n "__fish_isotope_using_subcommand completions" -s h -l help -d 'Print help'
+complete -c isotope -n "__fish_isotope_using_subcommand generate" -l elements-path -d 'Directories of elements, before ELEMENTS_PATH and the built-in ones (repeat or separate by colons)' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand generate" -l cache-dir -d 'Where downloads, logs and work directories are kept [default: /var/cache/isotope as root, else ~/.cache/isotope]' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand generate" -l json -d 'Print data as JSON'
+complete -c isotope -n "__fish_isotope_using_subcommand generate" -s v -l verbose -d 'Show more: the output of every tool (-v)'
+complete -c isotope -n "__fish_isotope_using_subcommand generate" -s q -l quiet -d 'Show less: only warnings and errors'
+complete -c isotope -n "__fish_isotope_using_subcommand generate" -s h -l help -d 'Print help'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan elements check new inspect diff boot cache doctor completions generate help" -f -a "build" -d 'Build an image from a recipe or from elements'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan elements check new inspect diff boot cache doctor completions generate help" -f -a "plan" -d 'Show what a build would do, in order'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan elements check new inspect diff boot cache doctor completions generate help" -f -a "elements" -d 'List elements, or show one'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan elements check new inspect diff boot cache doctor completions generate help" -f -a "check" -d 'Check an element or a recipe'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan elements check new inspect diff boot cache doctor completions generate help" -f -a "new" -d 'Make a new element or recipe'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan elements check new inspect diff boot cache doctor completions generate help" -f -a "inspect" -d 'Show what is in an image: partitions, filesystems, boot entries, packages'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan elements check new inspect diff boot cache doctor completions generate help" -f -a "diff" -d 'Compare two images'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan elements check new inspect diff boot cache doctor completions generate help" -f -a "boot" -d 'Boot an image in QEMU'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan elements check new inspect diff boot cache doctor completions generate help" -f -a "cache" -d 'What is kept between builds'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan elements check new inspect diff boot cache doctor completions generate help" -f -a "doctor" -d 'What this host can do, and what to install'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan elements check new inspect diff boot cache doctor completions generate help" -f -a "completions" -d 'Print a shell\'s completion script'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan elements check new inspect diff boot cache doctor completions generate help" -f -a "generate" -d 'Write the generated documentation'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan elements check new inspect diff boot cache doctor completions generate help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and __fish_seen_subcommand_from elements" -f -a "list" -d 'List all elements of the search path (default)'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and __fish_seen_subcommand_from elements" -f -a "show" -d 'Show an element: variables, phases, dependencies, README'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and __fish_seen_subcommand_from new" -f -a "element" -d 'A directory with element.toml, README.md, a hook and a check'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and __fish_seen_subcommand_from new" -f -a "recipe" -d 'A recipe\'s file'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and __fish_seen_subcommand_from cache" -f -a "ls" -d 'List what is kept, with sizes'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and __fish_seen_subcommand_from cache" -f -a "prune" -d 'Remove what is kept'
