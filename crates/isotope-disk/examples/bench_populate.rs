@@ -5,7 +5,9 @@
 #![allow(clippy::print_stdout, reason = "its output is the result")]
 
 use isotope_disk::{DiskOptions, Progress, assemble, populate};
-use isotope_plan::layout::{DiskSize, Filesystem, FilesystemKind, Layout, Mount, Partition, PartitionKind, PartitionSize, SectorSize, Table};
+use isotope_plan::layout::{
+    DiskSize, Filesystem, FilesystemKind, Layout, Mount, Partition, PartitionKind, PartitionSize, SectorSize, Table,
+};
 use isotope_plan::{Bytes, Origin};
 use isotope_sys::command::Tool;
 use isotope_sys::loop_device::{LoopDevice, Part};
@@ -16,9 +18,13 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 use uuid::Uuid;
 
+/// One way to do it; says how long it took.
+type Run = fn(&Bench) -> Result<f64, Box<dyn Error>>;
+
 fn main() -> Result<(), Box<dyn Error>> {
     let mut args = std::env::args_os().skip(1).map(PathBuf::from);
-    let (tree, work) = args.next().zip(args.next()).ok_or("usage: bench_populate TREE WORK-DIRECTORY [ROUNDS] [FILESYSTEM]")?;
+    let (tree, work) =
+        args.next().zip(args.next()).ok_or("usage: bench_populate TREE WORK-DIRECTORY [ROUNDS] [FILESYSTEM]")?;
     let rounds: usize = args.next().and_then(|arg| arg.to_str()?.parse().ok()).unwrap_or(5);
     let kind = match args.next().as_deref().and_then(Path::to_str) {
         Some("xfs") => FilesystemKind::Xfs,
@@ -28,13 +34,19 @@ fn main() -> Result<(), Box<dyn Error>> {
     nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS)?;
     let flags = nix::mount::MsFlags::MS_REC | nix::mount::MsFlags::MS_PRIVATE;
     nix::mount::mount(None::<&str>, "/", None::<&str>, flags, None::<&str>)?;
-    let bench = Bench { tree, raw: work.join("bench.raw"), mountpoint: work.join("bench.mnt"), kind, stages: RefCell::default() };
+    let bench = Bench {
+        tree,
+        raw: work.join("bench.raw"),
+        mountpoint: work.join("bench.mnt"),
+        kind,
+        stages: RefCell::default(),
+    };
     fs::create_dir_all(&bench.mountpoint)?;
     let scan = populate::scan(&bench.tree, &[])?;
     let content = scan.sizes.mounts.get("/").copied().unwrap_or_default();
 
     // In turns, so that what disturbs one disturbs the others; the round before the first fills the caches and is not counted.
-    let mut names: Vec<(&str, fn(&Bench) -> Result<f64, Box<dyn Error>>)> = vec![("isotope", Bench::isotope), ("cp", Bench::cp)];
+    let mut names: Vec<(&str, Run)> = vec![("isotope", Bench::isotope), ("cp", Bench::cp)];
     if kind == FilesystemKind::Ext4 {
         names.push(("mke2fs", Bench::mke2fs));
     }
@@ -136,7 +148,13 @@ impl Bench {
             _ => ("mkfs.ext4", "ext4"),
         };
         Tool::new(mkfs).arg("-q").arg(device.path()).run()?;
-        nix::mount::mount(Some(device.path()), &self.mountpoint, Some(kind), nix::mount::MsFlags::empty(), None::<&str>)?;
+        nix::mount::mount(
+            Some(device.path()),
+            &self.mountpoint,
+            Some(kind),
+            nix::mount::MsFlags::empty(),
+            None::<&str>,
+        )?;
         Tool::new("cp").arg("-a").arg(self.tree.join(".")).arg(&self.mountpoint).run()?;
         nix::mount::umount(&self.mountpoint)?;
         drop(device);

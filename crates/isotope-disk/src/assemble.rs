@@ -84,11 +84,22 @@ pub fn assemble(
     fstab::write(&target, layout, options.epoch).map_err(DiskError::Fstab)?;
     let fats = mounted(layout, &geometry).filter(|(_, filesystem, _)| filesystem.kind == FilesystemKind::Fat);
     let fats = fats.map(|(partition, filesystem, placed)| Fat::new(partition, filesystem, placed)).collect();
-    Ok(MountedDisk::new(mounts, loops.into_iter().map(|(_, device)| device).collect(), disk, mountpoint, geometry, fats, options.clone()))
+    Ok(MountedDisk::new(
+        mounts,
+        loops.into_iter().map(|(_, device)| device).collect(),
+        disk,
+        mountpoint,
+        geometry,
+        fats,
+        options.clone(),
+    ))
 }
 
 /// Partitions with a filesystem, and where they lie.
-fn mounted<'a>(layout: &'a Layout, geometry: &'a Geometry) -> impl Iterator<Item = (&'a Partition, &'a Filesystem, &'a Placed)> {
+fn mounted<'a>(
+    layout: &'a Layout,
+    geometry: &'a Geometry,
+) -> impl Iterator<Item = (&'a Partition, &'a Filesystem, &'a Placed)> {
     let placed = layout.partitions.iter().zip(&geometry.partitions);
     placed.filter_map(|(partition, placed)| Some((partition, partition.filesystem.as_ref()?, placed)))
 }
@@ -103,7 +114,8 @@ fn mount_points(layout: &Layout) -> Result<Vec<MountPoint>, DiskError> {
     let mut seen = BTreeSet::new();
     for point in &points {
         let parts: Vec<_> = point.path.split('/').collect();
-        let sound = point.path == "/" || (parts.first() == Some(&"") && parts.iter().skip(1).all(|part| !["", ".", ".."].contains(part)));
+        let sound = point.path == "/"
+            || (parts.first() == Some(&"") && parts.iter().skip(1).all(|part| !["", ".", ".."].contains(part)));
         if !sound {
             return Err(DiskError::Mounts(format!("the mount point `{}` is not a plain absolute path", point.path)));
         }
@@ -146,11 +158,18 @@ fn make_filesystems(
         let kind = overhead::name(filesystem.kind);
         progress(Progress::Stage(format!("making {kind} on `{}`", partition.name)));
         let length = geometry.length(placed);
-        let part = Part { offset: geometry.offset(placed), length, block_size: geometry.sector_size.into(), read_only: false };
-        let device = LoopDevice::attach(disk, part).map_err(|source| DiskError::Loop { partition: partition.name.clone(), source })?;
+        let part =
+            Part { offset: geometry.offset(placed), length, block_size: geometry.sector_size.into(), read_only: false };
+        let device = LoopDevice::attach(disk, part)
+            .map_err(|source| DiskError::Loop { partition: partition.name.clone(), source })?;
         let content = sizes.of(filesystem);
-        let spec = Spec { filesystem, length, sector_size: geometry.sector_size.bytes(), content, epoch: options.epoch };
-        mkfs::make(format, &spec, device.path()).map_err(|source| DiskError::Mkfs { kind, partition: partition.name.clone(), source })?;
+        let spec =
+            Spec { filesystem, length, sector_size: geometry.sector_size.bytes(), content, epoch: options.epoch };
+        mkfs::make(format, &spec, device.path()).map_err(|source| DiskError::Mkfs {
+            kind,
+            partition: partition.name.clone(),
+            source,
+        })?;
         loops.push((partition.number, device));
     }
     Ok(loops)
@@ -170,7 +189,9 @@ fn mount_all(
     let mut wanted: Vec<(&Mount, What)> = Vec::new();
     for (partition, filesystem, placed) in mounted(layout, geometry) {
         let Some(mount) = &filesystem.mount else { continue };
-        let device = || loops.iter().find(|(number, _)| *number == partition.number).map(|(_, device)| PathBuf::from(device.path()));
+        let device = || {
+            loops.iter().find(|(number, _)| *number == partition.number).map(|(_, device)| PathBuf::from(device.path()))
+        };
         match mkfs::format(filesystem.kind) {
             None => wanted.push((mount, What::Staged { limit: geometry.length(placed) })),
             Some(format) => {

@@ -45,7 +45,14 @@ pub fn render(layout: &Layout) -> String {
             FilesystemKind::Fat => "vfat",
             FilesystemKind::Swap => "swap",
         };
-        rows.push([source(filesystem), escape(&mount.path), kind.into(), options(&mount.options), "0".into(), mount.passno.to_string()]);
+        rows.push([
+            source(filesystem),
+            escape(&mount.path),
+            kind.into(),
+            options(&mount.options),
+            "0".into(),
+            mount.passno.to_string(),
+        ]);
     }
     for swap in filesystems().filter(|filesystem| filesystem.kind == FilesystemKind::Swap) {
         let options = swap.mount.as_ref().map_or_else(|| "sw".to_owned(), |mount| options(&mount.options));

@@ -6,12 +6,12 @@
 //! point is never removed recursively.
 
 use isotope_sys::target::{TargetDir, TargetPath};
+use nix::mount::{MntFlags, umount2};
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, StatxFlags};
 use rustix::io::Errno;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use nix::mount::{MntFlags, umount2};
 use sys_mount::{Mount, MountFlags};
 
 /// How long a mount may stay busy: a scanner or an indexer that looks at each new mount is gone by then, a forgotten process is not.
@@ -67,7 +67,9 @@ pub enum MountError {
 fn hint(kind: &str, source: &std::io::Error) -> String {
     match source.raw_os_error().map(Errno::from_raw_os_error) {
         Some(Errno::NODEV) => format!(": this kernel has no {kind} (modprobe {kind})"),
-        Some(Errno::EXIST) => ": a filesystem with the same UUID is mounted on this host; let that build end first".to_owned(),
+        Some(Errno::EXIST) => {
+            ": a filesystem with the same UUID is mounted on this host; let that build end first".to_owned()
+        }
         _ => String::new(),
     }
 }
@@ -134,7 +136,10 @@ impl Mounts {
 
     /// The filesystems of the disk: mount point in the target and on the host.
     pub(crate) fn devices(&self) -> impl Iterator<Item = (&str, PathBuf)> {
-        self.mounted.iter().filter(|mounted| mounted.on_disk).map(|mounted| (mounted.path.as_str(), self.host_path(&mounted.path)))
+        self.mounted
+            .iter()
+            .filter(|mounted| mounted.on_disk)
+            .map(|mounted| (mounted.path.as_str(), self.host_path(&mounted.path)))
     }
 
     /// A path of the target as the host sees it.
@@ -222,7 +227,8 @@ fn make_mount_point(root: &Path, path: &str, tree: &TargetDir, epoch: u64) -> st
     let mut fd = open_directory(root)?;
     for part in Path::new(path.trim_matches('/')) {
         made.push(part);
-        let in_tree = tree.symlink_metadata(TargetPath::new(&Path::new("/").join(&made))).map_err(std::io::Error::other)?;
+        let in_tree =
+            tree.symlink_metadata(TargetPath::new(&Path::new("/").join(&made))).map_err(std::io::Error::other)?;
         let is_directory = |mode| rustix::fs::FileType::from_raw_mode(mode) == rustix::fs::FileType::Directory;
         if in_tree.as_ref().is_some_and(|stat| !is_directory(stat.st_mode)) {
             return Err(std::io::Error::from(std::io::ErrorKind::NotADirectory));

@@ -114,7 +114,13 @@ fn trim(mounts: &Mounts) -> Result<(), DiskError> {
     Ok(())
 }
 
-fn write_fat(fat: &Fat, mounts: &Mounts, disk: &File, geometry: &Geometry, options: &DiskOptions) -> Result<(), DiskError> {
+fn write_fat(
+    fat: &Fat,
+    mounts: &Mounts,
+    disk: &File,
+    geometry: &Geometry,
+    options: &DiskOptions,
+) -> Result<(), DiskError> {
     let failed = |source: FatError| DiskError::Fat { partition: fat.partition.clone(), source };
     let files = match &fat.mount {
         Some(path) => {

@@ -59,7 +59,8 @@ impl Seek for Window<'_> {
             SeekFrom::End(offset) => self.length.checked_add_signed(offset),
             SeekFrom::Current(offset) => self.position.checked_add_signed(offset),
         };
-        self.position = target.ok_or_else(|| Error::new(ErrorKind::InvalidInput, "seek before the start of the partition"))?;
+        self.position =
+            target.ok_or_else(|| Error::new(ErrorKind::InvalidInput, "seek before the start of the partition"))?;
         Ok(self.position)
     }
 }

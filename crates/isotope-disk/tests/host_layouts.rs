@@ -53,11 +53,20 @@ fn check(layout: &Layout, tree: &Path, dir: &Path, case: &str) {
     assert_eq!(fs::read_dir(&mountpoint).unwrap().count(), 0, "{case}: something is still mounted");
     let file = File::open(&raw).unwrap();
     assert_eq!(file.metadata().unwrap().len(), geometry.total_bytes().0);
-    tables(layout, &file, &geometry, case);
-    filesystems(layout, &file, &geometry, case);
-    mount_and_compare(layout, &file, &geometry, tree, &mountpoint, case);
+    let image = Image { layout, file, geometry, case };
+    tables(&image);
+    filesystems(&image);
+    mount_and_compare(&image, tree, &mountpoint);
     grub_reads(layout, &raw, case);
     fs::remove_file(&raw).unwrap();
+}
+
+/// A finished image.
+struct Image<'a> {
+    layout: &'a Layout,
+    file: File,
+    geometry: Geometry,
+    case: &'a str,
 }
 
 fn chain(error: &dyn std::error::Error) -> String {
@@ -71,7 +80,8 @@ fn chain(error: &dyn std::error::Error) -> String {
 }
 
 /// `sgdisk -v` and `sfdisk --verify` read the sector size from a device: the whole disk as one.
-fn tables(layout: &Layout, file: &File, geometry: &Geometry, case: &str) {
+fn tables(image: &Image<'_>) {
+    let Image { layout, file, geometry, case } = image;
     let whole = isotope_disk::Placed { number: 0, first_lba: 0, last_lba: geometry.total_sectors - 1 };
     let device = support::attach(file, geometry, &whole);
     let path = device.path().to_str().unwrap();
@@ -85,7 +95,8 @@ fn tables(layout: &Layout, file: &File, geometry: &Geometry, case: &str) {
     assert_eq!(dump.lines().filter(|line| line.contains("start=")).count(), layout.partitions.len(), "{case}: {dump}");
 }
 
-fn filesystems(layout: &Layout, file: &File, geometry: &Geometry, case: &str) {
+fn filesystems(image: &Image<'_>) {
+    let Image { layout, file, geometry, case } = image;
     for (partition, placed) in layout.partitions.iter().zip(&geometry.partitions) {
         let Some(filesystem) = &partition.filesystem else { continue };
         let device = support::attach(file, geometry, placed);
@@ -105,7 +116,8 @@ fn filesystems(layout: &Layout, file: &File, geometry: &Geometry, case: &str) {
     }
 }
 
-fn mount_and_compare(layout: &Layout, file: &File, geometry: &Geometry, tree: &Path, mountpoint: &Path, case: &str) {
+fn mount_and_compare(image: &Image<'_>, tree: &Path, mountpoint: &Path) {
+    let Image { layout, file, geometry, case } = image;
     let mut loops = Vec::new();
     let mut mounted = Vec::new();
     let mut partitions: Vec<_> = layout.partitions.iter().zip(&geometry.partitions).collect();
@@ -138,9 +150,13 @@ fn grub_reads(layout: &Layout, raw: &Path, case: &str) {
     if layout.sector_size == SectorSize::B4096 {
         return; // grub-fstest presents every image with sectors of 512 bytes.
     }
-    let root = layout.partitions.iter().find(|p| p.filesystem.as_ref().is_some_and(|f| f.mount.as_ref().is_some_and(|m| m.path == "/")));
+    let root = layout
+        .partitions
+        .iter()
+        .find(|p| p.filesystem.as_ref().is_some_and(|f| f.mount.as_ref().is_some_and(|m| m.path == "/")));
     let table = if layout.table == Table::Gpt { "gpt" } else { "msdos" };
     let path = format!("(loop0,{table}{})/etc/hostname", root.unwrap().number);
-    let said = Tool::new("grub-fstest").arg(raw).args(["cat", &path]).run().unwrap_or_else(|error| panic!("{case}: {error}"));
+    let said =
+        Tool::new("grub-fstest").arg(raw).args(["cat", &path]).run().unwrap_or_else(|error| panic!("{case}: {error}"));
     assert_eq!(said.text(), "isotope", "{case}");
 }

@@ -9,7 +9,9 @@
 
 pub mod overhead;
 
-use crate::layout::{DiskSize, Filesystem, FilesystemKind, Layout, Partition, PartitionKind, PartitionSize, SectorSize, Table};
+use crate::layout::{
+    DiskSize, Filesystem, FilesystemKind, Layout, Partition, PartitionKind, PartitionSize, SectorSize, Table,
+};
 use isotope_element::Bytes;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -194,7 +196,8 @@ pub enum GeometryError {
 /// Something does not fit; the error names the partition, what it needs and what there is.
 pub fn place(layout: &Layout, content: &ContentSizes) -> Result<Geometry, GeometryError> {
     let frame = Frame::of(layout)?;
-    let wants = layout.partitions.iter().map(|p| Want::of(p, layout, content, &frame)).collect::<Result<Vec<_>, _>>()?;
+    let wants =
+        layout.partitions.iter().map(|p| Want::of(p, layout, content, &frame)).collect::<Result<Vec<_>, _>>()?;
     let rests: Vec<_> = wants.iter().filter(|want| want.size == Size::Rest).collect();
     if let [first, second, ..] = rests[..] {
         return Err(GeometryError::TwoRests { first: first.name.to_owned(), second: second.name.to_owned() });
@@ -208,7 +211,11 @@ pub fn place(layout: &Layout, content: &ContentSizes) -> Result<Geometry, Geomet
     let mut next = frame.first;
     let mut partitions = Vec::with_capacity(sizes.len());
     for (partition, size) in layout.partitions.iter().zip(sizes) {
-        partitions.push(Placed { number: partition.number, first_lba: next / sector, last_lba: (next + size) / sector - 1 });
+        partitions.push(Placed {
+            number: partition.number,
+            first_lba: next / sector,
+            last_lba: (next + size) / sector - 1,
+        });
         next += size;
     }
     if layout.table == Table::Mbr && total / sector > u64::from(u32::MAX) {
@@ -236,7 +243,11 @@ impl Frame {
             return Err(GeometryError::Alignment { align: layout.align, sector });
         }
         if align > LARGEST {
-            return Err(GeometryError::TooLarge { what: "the alignment".into(), size: layout.align, limit: Bytes(LARGEST) });
+            return Err(GeometryError::TooLarge {
+                what: "the alignment".into(),
+                size: layout.align,
+                limit: Bytes(LARGEST),
+            });
         }
         let (table, limit, tail) = match layout.table {
             Table::Gpt => ("GPT", 128, GPT_ENTRIES_BYTES + sector),
@@ -281,7 +292,12 @@ impl Frame {
         };
         let span = wants.iter().map(within).fold(beside, u64::max);
         // Each share is rounded down to the alignment: one more unit makes up for it.
-        let slack = if percent > 0 { self.align * (1 + scale(1, WHOLE, wants.iter().map(Want::percent).filter(|p| *p > 0).min().unwrap_or(WHOLE))) } else { 0 };
+        let slack = if percent > 0 {
+            self.align
+                * (1 + scale(1, WHOLE, wants.iter().map(Want::percent).filter(|p| *p > 0).min().unwrap_or(WHOLE)))
+        } else {
+            0
+        };
         within_reason("the disk", Bytes(span.saturating_add(slack).next_multiple_of(self.align)))
     }
 
@@ -297,7 +313,10 @@ impl Frame {
             Size::Rest => 0,
         };
         let taken: u64 = wants.iter().map(sized).sum();
-        let least: u64 = wants.iter().map(|w| if w.size == Size::Rest { w.needs.next_multiple_of(self.align) } else { sized(w) }).sum();
+        let least: u64 = wants
+            .iter()
+            .map(|w| if w.size == Size::Rest { w.needs.next_multiple_of(self.align) } else { sized(w) })
+            .sum();
         if least > span {
             let list: Vec<_> = wants.iter().map(|want| want.describe(sized(want))).collect();
             let needs = Bytes(self.disk_for(least));
@@ -339,7 +358,12 @@ struct Want<'a> {
 }
 
 impl<'a> Want<'a> {
-    fn of(partition: &'a Partition, layout: &Layout, content: &ContentSizes, frame: &Frame) -> Result<Self, GeometryError> {
+    fn of(
+        partition: &'a Partition,
+        layout: &Layout,
+        content: &ContentSizes,
+        frame: &Frame,
+    ) -> Result<Self, GeometryError> {
         let name = partition.name.as_str();
         let content = partition.filesystem.as_ref().map(|filesystem| (filesystem, content.of(filesystem)));
         let needs = content.map_or(0, |(filesystem, content)| overhead::least(filesystem.kind, content).0);
@@ -348,9 +372,14 @@ impl<'a> Want<'a> {
                 (PartitionKind::BiosBoot, None) => Bytes(MIB),
                 (_, None) => return Err(GeometryError::NoAutoSize { name: name.to_owned(), why: "has no filesystem" }),
                 (_, Some((Filesystem { kind: FilesystemKind::Swap, .. }, _))) => {
-                    return Err(GeometryError::NoAutoSize { name: name.to_owned(), why: "swap has no content to be sized from" });
+                    return Err(GeometryError::NoAutoSize {
+                        name: name.to_owned(),
+                        why: "swap has no content to be sized from",
+                    });
                 }
-                (kind, Some((filesystem, content))) => overhead::comfortable(kind, filesystem.kind, content, layout.sector_size),
+                (kind, Some((filesystem, content))) => {
+                    overhead::comfortable(kind, filesystem.kind, content, layout.sector_size)
+                }
             };
             within_reason(&format!("partition `{name}`"), auto).map(|bytes| bytes.next_multiple_of(frame.align))
         };
@@ -366,7 +395,12 @@ impl<'a> Want<'a> {
         };
         let what = match content {
             Some((filesystem, content)) if content != Content::default() => {
-                format!("{} of content in {} files on {}", content.bytes, content.inodes, overhead::name(filesystem.kind))
+                format!(
+                    "{} of content in {} files on {}",
+                    content.bytes,
+                    content.inodes,
+                    overhead::name(filesystem.kind)
+                )
             }
             Some((filesystem, _)) => format!("an empty {}", overhead::name(filesystem.kind)),
             None => "itself".to_owned(),
@@ -407,7 +441,11 @@ fn within_reason(what: &str, size: Bytes) -> Result<u64, GeometryError> {
 fn scale(value: u64, numerator: u64, denominator: u64) -> u64 {
     let product = u128::from(value) * u128::from(numerator);
     let denominator = u128::from(denominator);
-    let scaled = if numerator > u64::try_from(denominator).unwrap_or(0) { product.div_ceil(denominator) } else { product / denominator };
+    let scaled = if numerator > u64::try_from(denominator).unwrap_or(0) {
+        product.div_ceil(denominator)
+    } else {
+        product / denominator
+    };
     u64::try_from(scaled).unwrap_or(u64::MAX)
 }
 

@@ -142,7 +142,8 @@ fn free_device(control: &LoopControl) -> Result<LoopDevice, LoopError> {
     let number = rustix::fs::minor(stat.st_rdev);
     let path = node_path(number);
     // The crate opens by name and follows links: what it opened must be the device of that name.
-    let is_loop = FileType::from_raw_mode(stat.st_mode) == FileType::BlockDevice && rustix::fs::major(stat.st_rdev) == LOOP_MAJOR;
+    let is_loop =
+        FileType::from_raw_mode(stat.st_mode) == FileType::BlockDevice && rustix::fs::major(stat.st_rdev) == LOOP_MAJOR;
     let same = rustix::fs::lstat(&path).is_ok_and(|node| node.st_rdev == stat.st_rdev);
     if is_loop && same { Ok(LoopDevice { device, path, number }) } else { Err(LoopError::NotALoop { path, number }) }
 }
@@ -174,10 +175,13 @@ fn configure(device: &LoopDevice, backing: &File, part: Part) -> Result<(), Loop
     };
     let fd = u32::try_from(backing.as_raw_fd()).map_err(|_| refused(std::io::ErrorKind::InvalidInput.into()))?;
     let flags = LO_FLAGS_AUTOCLEAR | if part.read_only { LO_FLAGS_READ_ONLY } else { 0 };
-    let info = LoopInfo64 { lo_offset: part.offset, lo_sizelimit: part.length, lo_flags: flags, ..LoopInfo64::default() };
+    let info =
+        LoopInfo64 { lo_offset: part.offset, lo_sizelimit: part.length, lo_flags: flags, ..LoopInfo64::default() };
     let config = LoopConfig { fd, block_size: part.block_size, info, reserved: [0; 8] };
     // SAFETY: `config` has the layout of struct loop_config and outlives the call, which only reads it.
-    unsafe { ioctl::configure(device.device.as_raw_fd(), &raw const config) }.map(drop).map_err(|errno| refused(errno.into()))
+    unsafe { ioctl::configure(device.device.as_raw_fd(), &raw const config) }
+        .map(drop)
+        .map_err(|errno| refused(errno.into()))
 }
 
 /// The system calls themselves.

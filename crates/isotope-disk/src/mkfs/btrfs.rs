@@ -23,7 +23,8 @@ impl Format for Btrfs {
         for feature in UNWANTED.iter().filter(|feature| known(feature)) {
             features += &format!(",^{feature}");
         }
-        let mut args: Vec<String> = ["-q", "-f", "-K", "-s", "4096", "-n", "16384", "-d", "single", "-m", "dup"].map(Into::into).into();
+        let mut args: Vec<String> =
+            ["-q", "-f", "-K", "-s", "4096", "-n", "16384", "-d", "single", "-m", "dup"].map(Into::into).into();
         args.extend(["-O".into(), features, "-U".into(), spec.filesystem.uuid.to_string()]);
         if let Some(label) = &spec.filesystem.label {
             args.extend(["-L".into(), label.clone()]);

@@ -27,7 +27,8 @@ impl Format for Ext4 {
         // Inode tables and journal are zeros already: the file is new and sparse. So the filesystem is complete at once (no lazy
         // initialisation in the guest at its first boot) and nothing is written for it.
         let zeros = if version(probed) >= (1, 47) { ",assume_storage_prezeroed=1" } else { "" };
-        let extended = format!("nodiscard,root_owner=0:0,lazy_itable_init=0,lazy_journal_init=0{zeros},hash_seed={hash_seed}");
+        let extended =
+            format!("nodiscard,root_owner=0:0,lazy_itable_init=0,lazy_journal_init=0{zeros},hash_seed={hash_seed}");
         let mut args = vec!["-q".to_owned(), "-F".into(), "-b".into(), "4096".into(), "-I".into(), "256".into()];
         args.extend(["-i".into(), ratio.to_string(), "-J".into(), format!("size={}", ext4_journal(length))]);
         args.extend(["-O".into(), FEATURES.into(), "-E".into(), extended]);

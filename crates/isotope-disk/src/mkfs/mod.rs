@@ -60,7 +60,8 @@ pub(crate) fn format(kind: FilesystemKind) -> Option<&'static dyn Format> {
 pub(crate) fn make(format: &dyn Format, spec: &Spec<'_>, device: &Path) -> Result<(), CommandError> {
     let probed = Tool::new(format.program()).args(format.probe()).ok_codes(&[0, 1]).run()?;
     let probed = format!("{}\n{}", probed.text(), probed.stderr_tail);
-    let mut tool = Tool::new(format.program()).args(format.args(spec, &probed)).args(&spec.filesystem.mkfs_options).arg(device);
+    let mut tool =
+        Tool::new(format.program()).args(format.args(spec, &probed)).args(&spec.filesystem.mkfs_options).arg(device);
     for (key, value) in format.env(spec) {
         tool = tool.env(key, value);
     }

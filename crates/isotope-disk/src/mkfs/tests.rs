@@ -20,7 +20,10 @@ fn args(kind: FilesystemKind, probed: &str) -> String {
 fn ext4_says_all_of_its_features() {
     let line = args(FilesystemKind::Ext4, "mke2fs 1.47.0 (5-Feb-2023)\n\tUsing EXT2FS Library version 1.47.0");
     assert!(line.contains("-i 16384 -J size=64 -O none,has_journal,"), "{line}");
-    assert!(line.contains(",assume_storage_prezeroed=1,") && !line.contains("orphan_file") && !line.contains("csum_seed"), "{line}");
+    assert!(
+        line.contains(",assume_storage_prezeroed=1,") && !line.contains("orphan_file") && !line.contains("csum_seed"),
+        "{line}"
+    );
     assert!(line.ends_with("-U 01234567-89ab-4def-8123-456789abcdef -L root"), "{line}");
     assert!(!args(FilesystemKind::Ext4, "mke2fs 1.46.5 (30-Dec-2021)").contains("prezeroed"));
 }

@@ -16,7 +16,8 @@ impl Format for Xfs {
 
     fn args(&self, spec: &Spec<'_>, probed: &str) -> Vec<String> {
         let version = version(probed);
-        let metadata = format!("crc=1,finobt=1,rmapbt=0,reflink=1,bigtime=1,inobtcount=1,uuid={}", spec.filesystem.uuid);
+        let metadata =
+            format!("crc=1,finobt=1,rmapbt=0,reflink=1,bigtime=1,inobtcount=1,uuid={}", spec.filesystem.uuid);
         let (mut inodes, mut names) = ("size=512,sparse=1".to_owned(), "ftype=1".to_owned());
         if version >= (5, 19) {
             inodes += ",nrext64=0";

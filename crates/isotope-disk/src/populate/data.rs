@@ -14,7 +14,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 const CHUNK: u64 = 4 << 20;
 
 /// Copies the content of `from` (whose stat is given) to the new file `to`.
-pub(super) fn copy(from: BorrowedFd<'_>, to: BorrowedFd<'_>, stat: &Stat, buffer: &mut [u8], done: &AtomicU64) -> Result<(), Errno> {
+pub(super) fn copy(
+    from: BorrowedFd<'_>,
+    to: BorrowedFd<'_>,
+    stat: &Stat,
+    buffer: &mut [u8],
+    done: &AtomicU64,
+) -> Result<(), Errno> {
     let size = u64::try_from(stat.st_size).unwrap_or(0);
     if u64::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(512) >= size {
         return send(from, to, size, buffer, done);
@@ -27,7 +33,13 @@ pub(super) fn copy(from: BorrowedFd<'_>, to: BorrowedFd<'_>, stat: &Stat, buffer
     fs::ftruncate(to, size)
 }
 
-fn send(from: BorrowedFd<'_>, to: BorrowedFd<'_>, length: u64, buffer: &mut [u8], done: &AtomicU64) -> Result<(), Errno> {
+fn send(
+    from: BorrowedFd<'_>,
+    to: BorrowedFd<'_>,
+    length: u64,
+    buffer: &mut [u8],
+    done: &AtomicU64,
+) -> Result<(), Errno> {
     let mut left = length;
     while left > 0 {
         match fs::sendfile(to, from, None, usize::try_from(left.min(CHUNK)).unwrap_or(usize::MAX)) {
@@ -45,7 +57,13 @@ fn send(from: BorrowedFd<'_>, to: BorrowedFd<'_>, length: u64, buffer: &mut [u8]
     Ok(())
 }
 
-fn stream(from: BorrowedFd<'_>, to: BorrowedFd<'_>, length: u64, buffer: &mut [u8], done: &AtomicU64) -> Result<(), Errno> {
+fn stream(
+    from: BorrowedFd<'_>,
+    to: BorrowedFd<'_>,
+    length: u64,
+    buffer: &mut [u8],
+    done: &AtomicU64,
+) -> Result<(), Errno> {
     let mut left = length;
     while left > 0 {
         let wanted = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));

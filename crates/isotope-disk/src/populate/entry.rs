@@ -22,8 +22,9 @@ pub(super) struct Worker {
 impl Worker {
     /// Gives the calling thread a working directory and a umask of its own, so that names can be made with their final modes.
     pub(super) fn new() -> Result<Self, PopulateError> {
-        nix::sched::unshare(nix::sched::CloneFlags::CLONE_FS)
-            .map_err(|errno| PopulateError::new("give a thread its own umask for", Path::new(""), Errno::from_raw_os_error(errno as i32)))?;
+        nix::sched::unshare(nix::sched::CloneFlags::CLONE_FS).map_err(|errno| {
+            PopulateError::new("give a thread its own umask for", Path::new(""), Errno::from_raw_os_error(errno as i32))
+        })?;
         nix::sys::stat::umask(nix::sys::stat::Mode::empty());
         let owner = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
         Ok(Self { buffer: vec![0; BUFFER], owner })
@@ -38,6 +39,14 @@ pub(super) struct Pair<'a> {
     pub(super) attributes: bool,
 }
 
+/// A regular file of the tree, open.
+#[derive(Clone, Copy)]
+pub(super) struct Source<'a> {
+    pub(super) name: &'a CStr,
+    pub(super) from: BorrowedFd<'a>,
+    pub(super) stat: &'a Stat,
+}
+
 /// A failed deed: what, and why.
 type Failed = (String, Errno);
 
@@ -46,7 +55,7 @@ fn failed(what: &'static str) -> impl Fn(Errno) -> Failed {
 }
 
 impl Pair<'_> {
-    /// Opens a regular file of the tree; `None` if it is something else by now.
+    /// Opens a regular file of the tree (or what has taken its name by now), without waiting for anybody.
     pub(super) fn open(&self, name: &CStr) -> Result<std::os::fd::OwnedFd, Failed> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
         let opened = match fs::openat(self.from, name, flags | OFlags::NOATIME, Mode::empty()) {
@@ -56,8 +65,9 @@ impl Pair<'_> {
         opened.map_err(failed("read"))
     }
 
-    /// Copies a regular file that is open.
-    pub(super) fn file(&self, worker: &mut Worker, name: &CStr, from: BorrowedFd<'_>, stat: &Stat, done: &AtomicU64) -> Result<(), Failed> {
+    /// Copies a regular file that is open; `done` counts its bytes.
+    pub(super) fn file(&self, worker: &mut Worker, source: &Source<'_>, done: &AtomicU64) -> Result<(), Failed> {
+        let Source { name, from, stat } = *source;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let to = fs::openat(self.to, name, flags, Mode::from_raw_mode(stat.st_mode & 0o777)).map_err(failed("make"))?;
         data::copy(from, to.as_fd(), stat, &mut worker.buffer, done).map_err(failed("copy"))?;
@@ -92,7 +102,8 @@ impl Pair<'_> {
         let owned = self.owner(worker, &stat, |uid, gid| fs::chownat(self.to, name, uid, gid, nofollow))?;
         if entry.kind != Kind::Symlink && (owned || stat.st_mode & 0o7000 != 0) {
             // The name was just made here as a node, so there is no link to follow.
-            fs::chmodat(self.to, name, Mode::from_raw_mode(stat.st_mode & 0o7777), AtFlags::empty()).map_err(failed("set the mode of"))?;
+            fs::chmodat(self.to, name, Mode::from_raw_mode(stat.st_mode & 0o7777), AtFlags::empty())
+                .map_err(failed("set the mode of"))?;
         }
         if self.attributes {
             self.attributes_of(name).map_err(|(what, errno)| (format!("copy {what} of"), errno))?;
@@ -125,7 +136,8 @@ impl Pair<'_> {
     ) -> Result<bool, Failed> {
         let changes = (stat.st_uid, stat.st_gid) != worker.owner;
         if changes {
-            set(Some(Uid::from_raw(stat.st_uid)), Some(Gid::from_raw(stat.st_gid))).map_err(failed("set the owner of"))?;
+            set(Some(Uid::from_raw(stat.st_uid)), Some(Gid::from_raw(stat.st_gid)))
+                .map_err(failed("set the owner of"))?;
         }
         Ok(changes)
     }

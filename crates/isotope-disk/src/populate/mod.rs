@@ -16,7 +16,7 @@ mod xattr;
 
 pub use scan::{Scan, scan};
 
-use entry::{Pair, Worker};
+use entry::{Pair, Source, Worker};
 use queue::Queue;
 use rustix::fs::{self, AtFlags, FileType, Mode};
 use rustix::io::Errno;
@@ -110,7 +110,12 @@ fn jobs() -> usize {
 ///
 /// # Errors
 /// Something cannot be read or made; the error names it.
-pub fn populate(tree: &Path, root: &Path, mounts: &[MountPoint], progress: &mut dyn FnMut(u64)) -> Result<Copied, PopulateError> {
+pub fn populate(
+    tree: &Path,
+    root: &Path,
+    mounts: &[MountPoint],
+    progress: &mut dyn FnMut(u64),
+) -> Result<Copied, PopulateError> {
     let copy = Copy {
         points: Points::new(mounts),
         from: Tree::open(tree)?,
@@ -191,7 +196,13 @@ impl Copy {
         }
     }
 
-    fn directory(&self, worker: &mut Worker, path: PathBuf, point: usize, queue: &Queue<Task, PopulateError>) -> Result<(), PopulateError> {
+    fn directory(
+        &self,
+        worker: &mut Worker,
+        path: PathBuf,
+        point: usize,
+        queue: &Queue<Task, PopulateError>,
+    ) -> Result<(), PopulateError> {
         self.directories.lock().unwrap_or_else(PoisonError::into_inner).push((path.clone(), point));
         self.names.fetch_add(1, Ordering::Relaxed);
         let from = match self.from.dir_on_same_mount(&path) {
@@ -199,7 +210,8 @@ impl Copy {
             Err(Errno::XDEV) => return Ok(()),
             from => from.map_err(|errno| PopulateError::new("read the directory", &path, errno))?,
         };
-        let mut names = tree::list(from.as_fd()).map_err(|errno| PopulateError::new("read the directory", &path, errno))?;
+        let mut names =
+            tree::list(from.as_fd()).map_err(|errno| PopulateError::new("read the directory", &path, errno))?;
         let to = self.to.dir(&path).map_err(|errno| PopulateError::new("open the copy of", &path, errno))?;
         let opened = Arc::new(Opened { path, point, from, to });
         while names.len() > BATCH {
@@ -208,11 +220,18 @@ impl Copy {
         self.copy_names(worker, &opened, &names, queue)
     }
 
-    fn copy_names(&self, worker: &mut Worker, dir: &Opened, names: &[Name], queue: &Queue<Task, PopulateError>) -> Result<(), PopulateError> {
+    fn copy_names(
+        &self,
+        worker: &mut Worker,
+        dir: &Opened,
+        names: &[Name],
+        queue: &Queue<Task, PopulateError>,
+    ) -> Result<(), PopulateError> {
         let fat = self.points.is_fat(dir.point);
         let pair = Pair { from: dir.from.as_fd(), to: dir.to.as_fd(), attributes: !fat };
         for entry in names {
-            let failed = |(what, errno): (String, Errno)| PopulateError::new(what, &tree::join(&dir.path, &entry.name), errno);
+            let failed =
+                |(what, errno): (String, Errno)| PopulateError::new(what, &tree::join(&dir.path, &entry.name), errno);
             match entry.kind {
                 Kind::Directory => {
                     make_directory(&pair, entry).map_err(failed)?;
@@ -226,7 +245,12 @@ impl Copy {
                     continue;
                 }
                 Kind::File => self.file(worker, dir, &pair, entry).map_err(failed)?,
-                _ if fat => return Err(failed(("put anything but files and directories on the FAT filesystem at".into(), Errno::PERM))),
+                _ if fat => {
+                    return Err(failed((
+                        "put anything but files and directories on the FAT filesystem at".into(),
+                        Errno::PERM,
+                    )));
+                }
                 _ => {
                     let stat = tree::stat(pair.from, &entry.name).map_err(|errno| failed(("look at".into(), errno)))?;
                     if self.is_new(dir, entry, &stat) {
@@ -246,7 +270,7 @@ impl Copy {
             return Err(("copy".to_owned(), Errno::STALE));
         }
         if self.is_new(dir, entry, &stat) {
-            pair.file(worker, &entry.name, from.as_fd(), &stat, &self.done)?;
+            pair.file(worker, &Source { name: &entry.name, from: from.as_fd(), stat: &stat }, &self.done)?;
         }
         Ok(())
     }

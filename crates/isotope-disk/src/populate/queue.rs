@@ -77,16 +77,20 @@ impl<T, E> Drop for Busy<'_, T, E> {
     }
 }
 
+/// What a thread does with a task: its context, the task, and the queue for more.
+pub(super) type Work<'a, T, C, E> = dyn Fn(&mut C, T, &Queue<T, E>) -> Result<(), E> + Sync + 'a;
+
 /// Works off `tasks` and what they push on `jobs` threads, each with a context of its own from `init`. The calling thread calls
 /// `watch` now and then. The first error ends it all.
 pub(super) fn run<T: Send, C, E: Send>(
     jobs: usize,
     tasks: Vec<T>,
     init: &(dyn Fn() -> Result<C, E> + Sync),
-    work: &(dyn Fn(&mut C, T, &Queue<T, E>) -> Result<(), E> + Sync),
+    work: &Work<'_, T, C, E>,
     watch: &mut dyn FnMut(),
 ) -> Result<(), E> {
-    let queue = Queue { state: Mutex::new(State { tasks, busy: 0, error: None, stop: false }), changed: Condvar::new() };
+    let queue =
+        Queue { state: Mutex::new(State { tasks, busy: 0, error: None, stop: false }), changed: Condvar::new() };
     let worker = || {
         let mut context = match init() {
             Ok(context) => context,

@@ -1,7 +1,7 @@
 //! One walk before the copy: how much there is for each mount point, so that the disk can be sized and the copy has a total.
 
 use super::tree::{self, Kind, Tree};
-use super::{MountPoint, PopulateError, Points, queue};
+use super::{MountPoint, Points, PopulateError, queue};
 use isotope_plan::Bytes;
 use isotope_plan::geometry::{Content, ContentSizes};
 use rustix::fs::{self, Mode, OFlags, SeekFrom};
@@ -63,7 +63,9 @@ pub fn scan(tree: &Path, mounts: &[MountPoint]) -> Result<Scan, PopulateError> {
                 let point = points.enter(&path, point);
                 queue.push((path, point));
             } else if entry.kind != Kind::Socket {
-                found.push(measure(dir.as_fd(), &entry, point).map_err(|errno| PopulateError::new("look at", &path, errno))?);
+                found.push(
+                    measure(dir.as_fd(), &entry, point).map_err(|errno| PopulateError::new("look at", &path, errno))?,
+                );
             }
         }
         // A directory's blocks are three quarters full.
@@ -102,7 +104,10 @@ fn measure(dir: BorrowedFd<'_>, entry: &tree::Name, point: usize) -> Result<Foun
         Kind::File if u64::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(512) < size => {
             let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
             let file = fs::openat(dir, &entry.name, flags, Mode::empty())?;
-            data_extents(file.as_fd(), size)?.iter().map(|(start, end)| end.next_multiple_of(BLOCK) - start / BLOCK * BLOCK).sum()
+            data_extents(file.as_fd(), size)?
+                .iter()
+                .map(|(start, end)| end.next_multiple_of(BLOCK) - start / BLOCK * BLOCK)
+                .sum()
         }
         Kind::File => size.next_multiple_of(BLOCK),
         Kind::Symlink if size > LONGEST_INLINE_LINK => BLOCK,

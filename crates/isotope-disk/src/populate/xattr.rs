@@ -29,7 +29,11 @@ fn is_copied(name: &[u8]) -> bool {
 }
 
 /// Copies all attributes; the error names the attribute.
-pub(super) fn copy(from: On<'_>, prepare: &mut dyn FnMut() -> Result<(), Errno>, to: On<'_>) -> Result<(), (String, Errno)> {
+pub(super) fn copy(
+    from: On<'_>,
+    prepare: &mut dyn FnMut() -> Result<(), Errno>,
+    to: On<'_>,
+) -> Result<(), (String, Errno)> {
     let attributes = read(from).map_err(|errno| ("extended attributes".to_owned(), errno))?;
     if attributes.is_empty() {
         return Ok(());

@@ -87,7 +87,12 @@ pub(super) fn read(size: u64, read_at: ReadAt<'_>) -> Result<PartitionTable, Tab
 const NO_HEADER: &str = "there is no header";
 
 /// The copy whose header is at `lba`: the outer error is one of reading, the inner one says what is wrong with the copy.
-fn read_copy(sector: u64, lba: u64, last: u64, read_at: ReadAt<'_>) -> Result<Result<PartitionTable, &'static str>, TableError> {
+fn read_copy(
+    sector: u64,
+    lba: u64,
+    last: u64,
+    read_at: ReadAt<'_>,
+) -> Result<Result<PartitionTable, &'static str>, TableError> {
     if last < 2 || lba > last {
         return Ok(Err(NO_HEADER));
     }
@@ -98,7 +103,10 @@ fn read_copy(sector: u64, lba: u64, last: u64, read_at: ReadAt<'_>) -> Result<Re
         Err(why) => return Ok(Err(why)),
     };
     let length = u64::from(header.entries) * u64::from(header.entry_size);
-    let start = header.entries_lba.checked_mul(sector).filter(|start| start.checked_add(length).is_some_and(|end| end <= (last + 1) * sector));
+    let start = header
+        .entries_lba
+        .checked_mul(sector)
+        .filter(|start| start.checked_add(length).is_some_and(|end| end <= (last + 1) * sector));
     let Some((start, length)) = start.zip(usize::try_from(length).ok()) else {
         return Ok(Err("its entries lie outside the disk"));
     };
@@ -158,7 +166,8 @@ fn parse_entry(number: u32, entry: &[u8]) -> Option<PartitionEntry> {
     if kind.is_nil() {
         return None;
     }
-    let units: Vec<u16> = (56..128).step_by(2).map(|at| u16::from_le_bytes(array(entry, at))).take_while(|unit| *unit != 0).collect();
+    let units: Vec<u16> =
+        (56..128).step_by(2).map(|at| u16::from_le_bytes(array(entry, at))).take_while(|unit| *unit != 0).collect();
     Some(PartitionEntry {
         number,
         name: String::from_utf16_lossy(&units),

@@ -21,7 +21,8 @@ pub(super) fn write(layout: &Layout, geometry: &Geometry, disk: &File) -> Result
     let active = boot_partition(layout);
     for (partition, placed) in layout.partitions.iter().zip(&geometry.partitions) {
         let refuse = |why| TableError::NotOnMbr { name: partition.name.clone(), why };
-        let kind = mbr_type(partition).ok_or_else(|| refuse("an MBR disk has no BIOS boot partition; GRUB lies before the first partition"))?;
+        let kind = mbr_type(partition)
+            .ok_or_else(|| refuse("an MBR disk has no BIOS boot partition; GRUB lies before the first partition"))?;
         let beyond = || refuse("it ends beyond sector 4294967295, which an MBR cannot say");
         let first = u32::try_from(placed.first_lba).map_err(|_| beyond())?;
         let last = u32::try_from(placed.last_lba).map_err(|_| beyond())?;
@@ -97,7 +98,13 @@ impl Record {
             })
             .collect();
         let problems = check_places(&partitions, 1, (size / sector_size).saturating_sub(1));
-        Some(PartitionTable { table: Table::Mbr, sector_size, disk_id: format!("{:08x}", self.signature), partitions, problems })
+        Some(PartitionTable {
+            table: Table::Mbr,
+            sector_size,
+            disk_id: format!("{:08x}", self.signature),
+            partitions,
+            problems,
+        })
     }
 }
 

@@ -102,7 +102,10 @@ pub fn write(layout: &Layout, geometry: &Geometry, arch: Arch, disk: &File) -> R
 ///
 /// # Errors
 /// The disk cannot be read, or its GPT is damaged beyond use.
-pub fn read(size: u64, read_at: &dyn Fn(u64, &mut [u8]) -> io::Result<()>) -> Result<Option<PartitionTable>, TableError> {
+pub fn read(
+    size: u64,
+    read_at: &dyn Fn(u64, &mut [u8]) -> io::Result<()>,
+) -> Result<Option<PartitionTable>, TableError> {
     if size < 512 {
         return Ok(None);
     }

@@ -15,7 +15,13 @@ fn layout(table: Table, sector_size: SectorSize) -> Layout {
         kind,
         size,
         uuid: Uuid::from_u128(0x1111_2222_3333_4444_5555_0000_0000_0000 + u128::from(number)),
-        filesystem: filesystem.map(|kind| Filesystem { kind, label: None, uuid: Uuid::from_u128(9), mount: None, mkfs_options: vec![] }),
+        filesystem: filesystem.map(|kind| Filesystem {
+            kind,
+            label: None,
+            uuid: Uuid::from_u128(9),
+            mount: None,
+            mkfs_options: vec![],
+        }),
         origin: Origin { element: "test".into(), file: None, line: None },
     };
     let mut partitions = vec![
@@ -121,7 +127,8 @@ fn sgdisk_and_sfdisk_agree() {
             assert!(said.contains("Linux x86-64 root") && said.contains("'part-4'"), "{said}");
         }
         let dump = Tool::new("sfdisk").arg("-d").arg(disk.path()).run().unwrap().text();
-        let wanted = if table == Table::Gpt { "label-id: 01234567-89AB-4DEF-8123-456789ABCDEF" } else { "label-id: 0x01234567" };
+        let wanted =
+            if table == Table::Gpt { "label-id: 01234567-89AB-4DEF-8123-456789ABCDEF" } else { "label-id: 0x01234567" };
         assert!(dump.contains(wanted), "{dump}");
     }
 }

@@ -69,7 +69,8 @@ impl Serialize for PartitionType {
 /// The GPT type GUID of a partition.
 #[must_use]
 pub fn gpt_type(partition: &Partition, arch: Arch) -> Uuid {
-    let mount = partition.filesystem.as_ref().and_then(|filesystem| filesystem.mount.as_ref()).map(|mount| mount.path.as_str());
+    let mount =
+        partition.filesystem.as_ref().and_then(|filesystem| filesystem.mount.as_ref()).map(|mount| mount.path.as_str());
     match (partition.kind, arch, mount) {
         (PartitionKind::BiosBoot, _, _) => BIOS_BOOT,
         (PartitionKind::Esp, _, _) => ESP,

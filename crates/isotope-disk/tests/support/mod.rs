@@ -37,7 +37,13 @@ pub fn uuid(n: u32) -> Uuid {
 }
 
 /// A partition; `mount` empty: none.
-pub fn partition(name: &str, kind: PartitionKind, size: PartitionSize, fs: Option<FilesystemKind>, mount: &str) -> Partition {
+pub fn partition(
+    name: &str,
+    kind: PartitionKind,
+    size: PartitionSize,
+    fs: Option<FilesystemKind>,
+    mount: &str,
+) -> Partition {
     let id = name.bytes().map(u32::from).sum::<u32>();
     let filesystem = fs.map(|kind| Filesystem {
         kind,
@@ -64,10 +70,28 @@ pub fn usual(table: Table, sector_size: SectorSize, root: FilesystemKind, bios: 
         partitions.push(partition("bios", PartitionKind::BiosBoot, PartitionSize::Auto, None, ""));
     }
     if uefi {
-        partitions.push(partition("esp", PartitionKind::Esp, PartitionSize::Auto, Some(FilesystemKind::Fat), "/boot/efi"));
+        partitions.push(partition(
+            "esp",
+            PartitionKind::Esp,
+            PartitionSize::Auto,
+            Some(FilesystemKind::Fat),
+            "/boot/efi",
+        ));
     }
-    partitions.push(partition("swap", PartitionKind::Swap, PartitionSize::Fixed(Bytes::mib(32)), Some(FilesystemKind::Swap), ""));
-    partitions.push(partition("boot", PartitionKind::Boot, PartitionSize::Fixed(Bytes::mib(80)), Some(FilesystemKind::Ext4), "/boot"));
+    partitions.push(partition(
+        "swap",
+        PartitionKind::Swap,
+        PartitionSize::Fixed(Bytes::mib(32)),
+        Some(FilesystemKind::Swap),
+        "",
+    ));
+    partitions.push(partition(
+        "boot",
+        PartitionKind::Boot,
+        PartitionSize::Fixed(Bytes::mib(80)),
+        Some(FilesystemKind::Ext4),
+        "/boot",
+    ));
     partitions.push(partition("root", PartitionKind::Root, PartitionSize::Rest, Some(root), "/"));
     layout(table, sector_size, partitions)
 }
@@ -87,7 +111,10 @@ pub fn run(program: &str, args: &[&str]) -> String {
     let output = Tool::new(program).args(args).run().unwrap_or_else(|_| {
         // Once more, with what checkers say on stdout in the error.
         let again = Tool::new("sh").args(["-c", "exec \"$@\" >&2", "sh", program]).args(args).run();
-        panic!("{}", again.err().map_or_else(|| format!("{program} fails once and then not"), |error| error.to_string()))
+        panic!(
+            "{}",
+            again.err().map_or_else(|| format!("{program} fails once and then not"), |error| error.to_string())
+        )
     });
     format!("{}\n{}", output.text(), output.stderr_tail)
 }
@@ -99,7 +126,17 @@ pub fn time(n: u32) -> SystemTime {
 
 /// A small tree with everything that a copy can get wrong.
 pub fn make_tree(tree: &Path) {
-    for dir in ["etc", "usr/bin", "usr/lib/deep/er/and/deeper", "boot/grub", "boot/efi/EFI/BOOT", "var/log", "tmp", "proc", "srv/many"] {
+    for dir in [
+        "etc",
+        "usr/bin",
+        "usr/lib/deep/er/and/deeper",
+        "boot/grub",
+        "boot/efi/EFI/BOOT",
+        "var/log",
+        "tmp",
+        "proc",
+        "srv/many",
+    ] {
         fs::create_dir_all(tree.join(dir)).unwrap();
     }
     fs::write(tree.join("etc/hostname"), "isotope\n").unwrap();
@@ -132,7 +169,11 @@ pub fn make_tree(tree: &Path) {
     node("etc/fifo", nix::sys::stat::SFlag::S_IFIFO, 0);
     node("etc/socket", nix::sys::stat::SFlag::S_IFSOCK, 0);
     // Attributes, owners, modes.
-    xattr(&tree.join("usr/bin/ping"), "security.capability", &[1, 0, 0, 2, 0, 32, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    xattr(
+        &tree.join("usr/bin/ping"),
+        "security.capability",
+        &[1, 0, 0, 2, 0, 32, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+    );
     xattr(&tree.join("etc/hostname"), "user.note", b"hello");
     xattr(&tree.join("var/log"), "trusted.note", b"on a directory");
     run("setfacl", &["-m", "u:7:rw", tree.join("etc/hostname").to_str().unwrap()]);

@@ -6,7 +6,13 @@ use isotope_element::Origin;
 use proptest::prelude::*;
 use uuid::Uuid;
 
-fn partition(number: u32, kind: PartitionKind, size: PartitionSize, filesystem: Option<FilesystemKind>, mount: &str) -> Partition {
+fn partition(
+    number: u32,
+    kind: PartitionKind,
+    size: PartitionSize,
+    filesystem: Option<FilesystemKind>,
+    mount: &str,
+) -> Partition {
     let filesystem = filesystem.map(|kind| Filesystem {
         kind,
         label: None,
@@ -59,16 +65,31 @@ fn too_small_is_said_with_name_need_and_size() {
     assert!(text.contains("`p3` the rest, at least") && text.contains("fixed at 600 MiB"), "{text}");
     let fixed = usual(DiskSize::Fixed(Bytes::gib(4)), PartitionSize::Fixed(Bytes::mib(500)));
     let text = place(&fixed, &root_content(700)).unwrap_err().to_string();
-    assert!(text.contains("partition `p3` needs") && text.contains("gets 500 MiB") && text.contains("on ext4"), "{text}");
+    assert!(
+        text.contains("partition `p3` needs") && text.contains("gets 500 MiB") && text.contains("on ext4"),
+        "{text}"
+    );
 }
 
 #[test]
 fn percentages_on_an_auto_disk_hold_their_content() {
     let mut layout = usual(DiskSize::Auto, PartitionSize::Percent(4000));
-    layout.partitions.push(partition(4, PartitionKind::Linux, PartitionSize::Percent(5000), Some(FilesystemKind::Xfs), "/var"));
+    layout.partitions.push(partition(
+        4,
+        PartitionKind::Linux,
+        PartitionSize::Percent(5000),
+        Some(FilesystemKind::Xfs),
+        "/var",
+    ));
     let geometry = place(&layout, &root_content(900)).unwrap();
     assert!(geometry.length(geometry.partition(3).unwrap()) >= 900 * MIB);
-    layout.partitions.push(partition(5, PartitionKind::Linux, PartitionSize::Percent(1000), Some(FilesystemKind::Ext4), "/srv"));
+    layout.partitions.push(partition(
+        5,
+        PartitionKind::Linux,
+        PartitionSize::Percent(1000),
+        Some(FilesystemKind::Ext4),
+        "/srv",
+    ));
     assert_eq!(place(&layout, &root_content(900)).unwrap_err(), GeometryError::TooManyPercent { hundredths: 10_000 });
 }
 
@@ -88,7 +109,12 @@ fn what_cannot_be_is_refused() {
     let rest = |n| partition(n, PartitionKind::Linux, PartitionSize::Rest, Some(FilesystemKind::Ext4), "");
     let two = layout(Table::Gpt, SectorSize::B512, DiskSize::Auto, vec![rest(1), rest(2)]);
     assert!(matches!(place(&two, &none), Err(GeometryError::TwoRests { .. })));
-    let five = layout(Table::Mbr, SectorSize::B512, DiskSize::Auto, (1..=5).map(|n| partition(n, PartitionKind::Linux, PartitionSize::Fixed(Bytes::mib(9)), None, "")).collect());
+    let five = layout(
+        Table::Mbr,
+        SectorSize::B512,
+        DiskSize::Auto,
+        (1..=5).map(|n| partition(n, PartitionKind::Linux, PartitionSize::Fixed(Bytes::mib(9)), None, "")).collect(),
+    );
     assert!(matches!(place(&five, &none), Err(GeometryError::TooManyPartitions { .. })));
 }
 
@@ -103,7 +129,10 @@ fn any_size() -> impl Strategy<Value = PartitionSize> {
 
 fn any_layout() -> impl Strategy<Value = (Layout, ContentSizes)> {
     let kinds = prop_oneof![
-        Just(FilesystemKind::Ext4), Just(FilesystemKind::Xfs), Just(FilesystemKind::Btrfs), Just(FilesystemKind::Fat),
+        Just(FilesystemKind::Ext4),
+        Just(FilesystemKind::Xfs),
+        Just(FilesystemKind::Btrfs),
+        Just(FilesystemKind::Fat),
     ];
     let parts = proptest::collection::vec((any_size(), kinds, 0u64..2 << 30, 0u64..100_000), 1..6);
     let size = prop_oneof![Just(DiskSize::Auto), (1u64..1 << 24).prop_map(|n| DiskSize::Fixed(Bytes(n * 4096)))];
