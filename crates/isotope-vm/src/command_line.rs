@@ -127,8 +127,11 @@ fn disks(args: &mut Args, spec: &VmSpec, paths: &Paths) {
             DiskBus::Nvme => format!("nvme,serial=disk{index}"),
         };
         let sector = disk.sector_size;
-        let sectors =
-            if sector == 512 { String::new() } else { format!(",logical_block_size={sector},physical_block_size={sector}") };
+        let sectors = if sector == 512 {
+            String::new()
+        } else {
+            format!(",logical_block_size={sector},physical_block_size={sector}")
+        };
         // QEMU gives the first place to a kernel of its own.
         let second = spec.network.boot.is_some() || spec.kernel.is_some();
         let boot = if second { index + 1 } else { index };
@@ -166,8 +169,11 @@ mod tests {
         Paths {
             disks: spec.disks.iter().map(disk).collect(),
             seed: Some("/w/seed.img".into()),
-            ovmf: (spec.firmware != Firmware::Bios)
-                .then(|| Ovmf { code: "/o/CODE.fd".into(), vars: "/w/vars.fd".into(), format: "raw" }),
+            ovmf: (spec.firmware != Firmware::Bios).then(|| Ovmf {
+                code: "/o/CODE.fd".into(),
+                vars: "/w/vars.fd".into(),
+                format: "raw",
+            }),
             qmp: "/w/qmp".into(),
             console: "/w/console".into(),
             console_log: "/w/console.log".into(),
@@ -188,7 +194,9 @@ mod tests {
     fn secure_boot_needs_system_management_mode_and_secure_flash() {
         let spec = VmSpec::new("/image.qcow2", Firmware::UefiSecureBoot, Accel::Kvm);
         let line = args(&spec, &paths(&spec)).join(" ");
-        for part in ["q35,smm=on", "property=secure,value=on", "unit=0,format=raw,readonly=on,file=/o/CODE.fd", "-cpu host"] {
+        for part in
+            ["q35,smm=on", "property=secure,value=on", "unit=0,format=raw,readonly=on,file=/o/CODE.fd", "-cpu host"]
+        {
             assert!(line.contains(part), "{part} is not in {line}");
         }
     }
@@ -203,7 +211,13 @@ mod tests {
         let mut paths = paths(&spec);
         paths.disks[0].path = "/w/a,b.qcow2".into();
         let line = args(&spec, &paths).join(" ");
-        for part in ["logical_block_size=4096", "/w/a,,b.qcow2", "virtio-scsi-pci,id=scsi0", "ide-hd,bus=ide.0", "nvme,serial=disk3"] {
+        for part in [
+            "logical_block_size=4096",
+            "/w/a,,b.qcow2",
+            "virtio-scsi-pci,id=scsi0",
+            "ide-hd,bus=ide.0",
+            "nvme,serial=disk3",
+        ] {
             assert!(line.contains(part), "{part} is not in {line}");
         }
     }

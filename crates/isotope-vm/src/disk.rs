@@ -67,7 +67,9 @@ pub fn virtual_size(image: &Path) -> Result<u64, VmError> {
             serde_json::from_slice::<serde_json::Value>(&output.stdout)
                 .ok()
                 .and_then(|info| info.get("virtual-size")?.as_u64())
-                .ok_or_else(|| VmError::Spec(format!("qemu-img tells no size of {}; is the image whole?", image.display())))
+                .ok_or_else(|| {
+                    VmError::Spec(format!("qemu-img tells no size of {}; is the image whole?", image.display()))
+                })
         }
     }
 }
@@ -83,9 +85,7 @@ pub fn prepare(disk: &Disk, dir: &Path, name: &str) -> Result<PreparedDisk, VmEr
         Tool::new("qemu-img").args(["create", "-q", "-f", "qcow2"]).arg(&overlay).arg(size.to_string()).run()?;
         return Ok(PreparedDisk { path: overlay, format: "qcow2", disposable: true, size });
     };
-    let image = image
-        .canonicalize()
-        .map_err(VmError::io(format!("find the image {}", image.display())))?;
+    let image = image.canonicalize().map_err(VmError::io(format!("find the image {}", image.display())))?;
     let format = format_of(&image)?;
     let own = virtual_size(&image)?;
     let size = disk.size.unwrap_or(own);
@@ -118,8 +118,14 @@ mod tests {
     fn formats_are_told_by_their_magic_numbers() {
         let mut vdi = vec![0_u8; 512];
         vdi[0x40..0x44].copy_from_slice(&0xbeda_107f_u32.to_le_bytes());
-        let table: [(&[u8], &str); 6] =
-            [(b"QFI\xfb....", "qcow2"), (b"KDMV", "vmdk"), (b"vhdxfile", "vhdx"), (b"conectix", "vpc"), (&vdi, "vdi"), (b"", "raw")];
+        let table: [(&[u8], &str); 6] = [
+            (b"QFI\xfb....", "qcow2"),
+            (b"KDMV", "vmdk"),
+            (b"vhdxfile", "vhdx"),
+            (b"conectix", "vpc"),
+            (&vdi, "vdi"),
+            (b"", "raw"),
+        ];
         for (head, format) in table {
             assert_eq!(format_of_head(head), format);
         }
@@ -133,7 +139,10 @@ mod tests {
         let mut disk = Disk::new(&image);
         disk.size = Some(3 << 20);
         let prepared = prepare(&disk, dir.path(), "disk0").unwrap();
-        assert_eq!((prepared.size, virtual_size(&prepared.path).unwrap(), prepared.format), (3 << 20, 3 << 20, "qcow2"));
+        assert_eq!(
+            (prepared.size, virtual_size(&prepared.path).unwrap(), prepared.format),
+            (3 << 20, 3 << 20, "qcow2")
+        );
         assert_eq!(std::fs::metadata(&image).unwrap().len(), 1 << 20);
         disk.size = Some(1 << 19);
         let error = prepare(&disk, dir.path(), "disk1").unwrap_err();

@@ -108,9 +108,12 @@ impl VmError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Spec(_) => ErrorKind::Usage,
-            Self::Tool(_) | Self::Seed(_) | Self::Io { .. } | Self::NoFirmware { .. } | Self::QemuEnded { .. } | Self::Qmp(_) => {
-                ErrorKind::Environment
-            }
+            Self::Tool(_)
+            | Self::Seed(_)
+            | Self::Io { .. }
+            | Self::NoFirmware { .. }
+            | Self::QemuEnded { .. }
+            | Self::Qmp(_) => ErrorKind::Environment,
             Self::Stuck { .. } | Self::Timeout { .. } | Self::Guest { .. } => ErrorKind::Guest,
             Self::Interrupted => ErrorKind::Interrupted,
         }
@@ -123,11 +126,17 @@ impl VmError {
             Self::Tool(CommandError::Missing { program }) => Some(match program.as_str() {
                 "qemu-system-x86_64" => "install the package qemu-system-x86 (Debian, Ubuntu, Fedora)".to_owned(),
                 "qemu-img" => "install the package qemu-utils (Debian, Ubuntu) or qemu-img (Fedora)".to_owned(),
-                "ssh" | "ssh-keygen" => "install the package openssh-client (Debian, Ubuntu) or openssh-clients (Fedora)".to_owned(),
+                "ssh" | "ssh-keygen" => {
+                    "install the package openssh-client (Debian, Ubuntu) or openssh-clients (Fedora)".to_owned()
+                }
                 _ => return None,
             }),
-            Self::NoFirmware { .. } => Some("install the package ovmf (Debian, Ubuntu) or edk2-ovmf (Fedora)".to_owned()),
-            Self::Timeout { .. } => Some("look at the console log; `--timeout SECONDS` waits longer, `--shell` shows the console".to_owned()),
+            Self::NoFirmware { .. } => {
+                Some("install the package ovmf (Debian, Ubuntu) or edk2-ovmf (Fedora)".to_owned())
+            }
+            Self::Timeout { .. } => Some(
+                "look at the console log; `--timeout SECONDS` waits longer, `--shell` shows the console".to_owned(),
+            ),
             _ => None,
         }
     }

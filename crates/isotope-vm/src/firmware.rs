@@ -93,15 +93,23 @@ mod tests {
 
     #[test]
     fn the_code_of_one_size_never_meets_the_variables_of_another() {
-        let only = |path: &Path| path.ends_with("OVMF_CODE_4M.fd") || path == Path::new("/usr/share/OVMF/OVMF_CODE.fd") || path == Path::new("/usr/share/OVMF/OVMF_VARS.fd");
+        let only = |path: &Path| {
+            path.ends_with("OVMF_CODE_4M.fd")
+                || path == Path::new("/usr/share/OVMF/OVMF_CODE.fd")
+                || path == Path::new("/usr/share/OVMF/OVMF_VARS.fd")
+        };
         let found = find_with(Firmware::Uefi, only).unwrap().unwrap();
         assert_eq!(found.code, Path::new("/usr/share/OVMF/OVMF_CODE.fd"));
     }
 
     #[test]
     fn fedora_ships_qcow2() {
-        let found = find_with(Firmware::UefiSecureBoot, |path| path.starts_with("/usr/share/edk2/ovmf")).unwrap().unwrap();
-        assert_eq!((found.format, found.vars.to_str().unwrap()), ("qcow2", "/usr/share/edk2/ovmf/OVMF_VARS_4M.secboot.qcow2"));
+        let found =
+            find_with(Firmware::UefiSecureBoot, |path| path.starts_with("/usr/share/edk2/ovmf")).unwrap().unwrap();
+        assert_eq!(
+            (found.format, found.vars.to_str().unwrap()),
+            ("qcow2", "/usr/share/edk2/ovmf/OVMF_VARS_4M.secboot.qcow2")
+        );
     }
 
     #[test]

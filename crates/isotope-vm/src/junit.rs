@@ -36,7 +36,9 @@ fn case(result: &CheckResult) -> String {
     let first = escape(result.message.lines().next().unwrap_or_default());
     match result.status {
         CheckStatus::Passed => format!("{head}/>\n"),
-        CheckStatus::Failed => format!("{head}>\n      <failure message=\"{first}\">{message}</failure>\n    </testcase>\n"),
+        CheckStatus::Failed => {
+            format!("{head}>\n      <failure message=\"{first}\">{message}</failure>\n    </testcase>\n")
+        }
         CheckStatus::Skipped => format!("{head}>\n      <skipped message=\"{first}\"/>\n    </testcase>\n"),
     }
 }
@@ -69,7 +71,10 @@ mod tests {
     #[test]
     fn the_document_is_escaped() {
         let xml = junit(&[example()]);
-        assert!(xml.contains("name=\"out/a&amp;b.qcow2 BIOS\" tests=\"3\" failures=\"1\" errors=\"0\" skipped=\"1\""), "{xml}");
+        assert!(
+            xml.contains("name=\"out/a&amp;b.qcow2 BIOS\" tests=\"3\" failures=\"1\" errors=\"0\" skipped=\"1\""),
+            "{xml}"
+        );
         assert!(xml.contains("&quot;x&quot; &amp; &lt;y&gt;]]&gt;\u{fffd}</failure>"), "{xml}");
         assert!(xml.contains("<skipped message=\"no swap\"/>"), "{xml}");
     }

@@ -25,7 +25,10 @@ impl Qmp {
             match UnixStream::connect(socket) {
                 Ok(stream) => break stream,
                 Err(error) if Instant::now() > deadline => {
-                    return Err(VmError::Io { what: format!("reach qemu's monitor at {}", socket.display()), source: error });
+                    return Err(VmError::Io {
+                        what: format!("reach qemu's monitor at {}", socket.display()),
+                        source: error,
+                    });
                 }
                 Err(_) => std::thread::sleep(Duration::from_millis(20)),
             }

@@ -51,10 +51,14 @@ impl Seed {
     /// # Errors
     /// The host name or the user's name would break the formats they go into.
     pub fn files(&self, user: &str, public_key: &str) -> Result<Vec<(String, Vec<u8>)>, VmError> {
-        for (what, word) in [("host name", &self.hostname), ("instance id", &self.instance_id), ("user", &user.to_owned())] {
+        for (what, word) in
+            [("host name", &self.hostname), ("instance id", &self.instance_id), ("user", &user.to_owned())]
+        {
             let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
             if word.is_empty() || !word.chars().all(plain) {
-                return Err(VmError::Spec(format!("the {what} `{word}` of the seed may only have letters, digits, `-`, `_` and `.`")));
+                return Err(VmError::Spec(format!(
+                    "the {what} `{word}` of the seed may only have letters, digits, `-`, `_` and `.`"
+                )));
             }
         }
         let user_data = self.user_data.clone().unwrap_or_else(|| user_data(user, public_key)).into_bytes();
@@ -124,7 +128,13 @@ fn write_volume(image: &Path, label: &str, files: Vec<(String, Vec<u8>)>) -> Res
         epoch: VOLUME_EPOCH,
     };
     let failed = || format!("make the seed {}", image.display());
-    let mut file = File::options().read(true).write(true).create(true).truncate(true).open(image).map_err(VmError::io(failed()))?;
+    let mut file = File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(image)
+        .map_err(VmError::io(failed()))?;
     file.set_len(VOLUME_SIZE).map_err(VmError::io(failed()))?;
     let files: BTreeMap<String, Content> = files.into_iter().map(|(path, data)| (path, Content::Bytes(data))).collect();
     fat::build(&mut file, &options, &files).map_err(VmError::Seed)?;
@@ -144,9 +154,15 @@ mod tests {
     fn nocloud_has_name_and_key_twice() {
         let files = Seed::new(SeedKind::NoCloud, "web01").files("isotope", "ssh-ed25519 AAAA me").unwrap();
         let meta = find(&files, "meta-data");
-        assert!(meta.contains("\"local-hostname\":\"web01\"") && meta.contains("\"public-keys\":[\"ssh-ed25519 AAAA me\"]"), "{meta}");
+        assert!(
+            meta.contains("\"local-hostname\":\"web01\"") && meta.contains("\"public-keys\":[\"ssh-ed25519 AAAA me\"]"),
+            "{meta}"
+        );
         let user = find(&files, "user-data");
-        assert!(user.starts_with("#cloud-config\n") && user.contains("NOPASSWD") && user.contains("\"default\""), "{user}");
+        assert!(
+            user.starts_with("#cloud-config\n") && user.contains("NOPASSWD") && user.contains("\"default\""),
+            "{user}"
+        );
     }
 
     #[test]

@@ -86,14 +86,18 @@ impl Verdict {
 #[must_use]
 pub fn table(verdict: &Verdict) -> String {
     let width = verdict.results.iter().map(|result| result.element.chars().count()).max().unwrap_or(0);
-    let mut text = format!("{} · {} · {}\n", verdict.image.display(), verdict.firmware.name(), verdict.accelerator.name());
+    let mut text =
+        format!("{} · {} · {}\n", verdict.image.display(), verdict.firmware.name(), verdict.accelerator.name());
     for result in &verdict.results {
         let status = match result.status {
             CheckStatus::Passed => "ok",
             CheckStatus::Failed => "FAILED",
             CheckStatus::Skipped => "skipped",
         };
-        text.push_str(&format!("  {status:<7} {:>6.1} s  {:<width$}  {}\n", result.seconds, result.element, result.name));
+        text.push_str(&format!(
+            "  {status:<7} {:>6.1} s  {:<width$}  {}\n",
+            result.seconds, result.element, result.name
+        ));
         for line in result.message.lines() {
             text.push_str(&format!("          {line}\n"));
         }

@@ -56,7 +56,8 @@ pub fn examine(
             verdict.results.push(result);
         }
     }
-    let trouble: Vec<Event> = vm.events().into_iter().filter(|event| event.kind.is_trouble() || event.kind.is_stuck()).collect();
+    let trouble: Vec<Event> =
+        vm.events().into_iter().filter(|event| event.kind.is_trouble() || event.kind.is_stuck()).collect();
     if set.builtin.is_some() {
         let lines: Vec<&str> = trouble.iter().map(|event| event.line.as_str()).collect();
         let status = if trouble.is_empty() { CheckStatus::Passed } else { CheckStatus::Failed };
@@ -70,7 +71,13 @@ pub fn examine(
 }
 
 fn result(name: &str, status: CheckStatus, time: Duration, message: String) -> CheckResult {
-    CheckResult { element: builtin::ELEMENT.to_owned(), name: name.to_owned(), status, seconds: time.as_secs_f64(), message }
+    CheckResult {
+        element: builtin::ELEMENT.to_owned(),
+        name: name.to_owned(),
+        status,
+        seconds: time.as_secs_f64(),
+        message,
+    }
 }
 
 fn ask(vm: &Vm, check: &Check) -> Result<CheckResult, VmError> {
