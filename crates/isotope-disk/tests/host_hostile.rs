@@ -186,6 +186,26 @@ fn host_a_full_disk_names_the_file() {
     place.assert_clean();
 }
 
+/// Two builds of one recipe at the same time have the same UUIDs.
+#[test]
+fn host_two_disks_of_one_layout_at_once() {
+    let place = Place::new();
+    fs::write(place.path("tree/file"), "content").unwrap();
+    fs::create_dir(place.path("mnt2")).unwrap();
+    for kind in [FilesystemKind::Ext4, FilesystemKind::Xfs, FilesystemKind::Btrfs] {
+        let mut layout = one_root();
+        layout.partitions[0].filesystem.as_mut().unwrap().kind = kind;
+        let one = place.assemble(&layout).unwrap();
+        let (tree, raw, mountpoint) = (place.path("tree"), place.path("raw2"), place.path("mnt2"));
+        let two = assemble(&layout, &tree, &raw, &mountpoint, &support::options(), &mut support::quiet);
+        let two = two.unwrap_or_else(|error| panic!("{kind:?}: {error:?}"));
+        assert_eq!(fs::read_to_string(two.root().join("file")).unwrap(), "content");
+        one.finish(&mut support::quiet).unwrap();
+        two.finish(&mut support::quiet).unwrap();
+        place.assert_clean();
+    }
+}
+
 #[test]
 fn host_a_busy_mount_is_waited_for() {
     let place = Place::new();

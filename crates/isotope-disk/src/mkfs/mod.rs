@@ -5,6 +5,7 @@
 //!
 //! To add a filesystem: a file with a [`Format`], one line in [`format()`], its overhead in `isotope_plan::geometry::overhead`.
 
+mod alone;
 mod btrfs;
 mod ext4;
 mod swap;
@@ -65,7 +66,7 @@ pub(crate) fn make(format: &dyn Format, spec: &Spec<'_>, device: &Path) -> Resul
     for (key, value) in format.env(spec) {
         tool = tool.env(key, value);
     }
-    tool.run().map(drop)
+    alone::run(&tool, device)
 }
 
 /// The first `major.minor` in what a tool says about its version.
