@@ -45,7 +45,9 @@ impl Maker<'_> {
     /// the distribution's signed one does.
     pub fn efi(&self, platform: &'static str) -> Result<Vec<u8>, BootError> {
         let dir = format!("/usr/lib/grub/{platform}");
-        let output = format!("{}/{platform}/core.efi", self.flavour.grub_dir());
+        let own = format!("{}/{platform}", self.flavour.grub_dir());
+        self.tree.make_dir(&own)?;
+        let output = format!("{own}/core.efi");
         let prefix = format!("/EFI/{}", self.flavour.vendor());
         let arguments = ["-O", platform, "-d", &dir, "-p", &prefix, "-o", &output];
         let there: Vec<&str> = EFI_MODULES.into_iter().filter(|module| self.tree.exists(&format!("{dir}/{module}.mod"))).collect();
