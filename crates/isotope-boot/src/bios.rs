@@ -110,7 +110,11 @@ pub fn core_place(layout: &Layout, geometry: &Geometry) -> Result<CorePlace, Boo
         });
     }
     let first = geometry.partitions.iter().map(|p| p.first_lba).min().unwrap_or(geometry.total_sectors);
-    Ok(CorePlace { sector: 1, room: first.saturating_sub(1) * SECTOR as u64, name: "the gap before the first partition".to_owned() })
+    Ok(CorePlace {
+        sector: 1,
+        room: first.saturating_sub(1) * SECTOR as u64,
+        name: "the gap before the first partition".to_owned(),
+    })
 }
 
 /// Writes both images to the disk.
@@ -179,7 +183,9 @@ mod tests {
     #[test]
     fn another_boot_image_is_refused() {
         let old = [0; SECTOR];
-        for (at, value, word) in [(0x1fe, 0, "55 aa"), (0x64, 0x80, "sector 1"), (0x5c, 2, "sector 1"), (0x66, 0x31, "0x66")] {
+        for (at, value, word) in
+            [(0x1fe, 0, "55 aa"), (0x64, 0x80, "sector 1"), (0x5c, 2, "sector 1"), (0x66, 0x31, "0x66")]
+        {
             let mut image = boot_img();
             image[at] = value;
             let text = boot_sector(&image, &old, 1).unwrap_err().to_string();

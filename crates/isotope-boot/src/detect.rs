@@ -100,7 +100,8 @@ pub fn efi_image(bytes: &[u8]) -> Option<EfiImage> {
             bytes.get(at..at + 8)
         })
         .collect();
-    let section = |name: &[u8]| sections.iter().any(|s| s.strip_prefix(name).is_some_and(|rest| rest.iter().all(|b| *b == 0)));
+    let section =
+        |name: &[u8]| sections.iter().any(|s| s.strip_prefix(name).is_some_and(|rest| rest.iter().all(|b| *b == 0)));
     let has = |text: &[u8]| bytes.windows(text.len()).any(|w| w == text);
     let program = if section(b".vendor_") || section(b".vendor_cert") || has(b"UEFI SHIM\n") {
         EfiProgram::Shim

@@ -37,7 +37,9 @@ pub enum BootError {
         package: &'static str,
     },
     /// There is nothing to boot.
-    #[error("there is no kernel in the target's /boot (vmlinuz-VERSION): install a kernel package, or leave out the boot loader")]
+    #[error(
+        "there is no kernel in the target's /boot (vmlinuz-VERSION): install a kernel package, or leave out the boot loader"
+    )]
     NoKernel,
     /// Secure Boot was asked for, and the target cannot.
     #[error("secure_boot = \"required\", but the target lacks {}: install the distribution's signed shim and GRUB, or say secure_boot = \"auto\"", missing.join(" and "))]

@@ -19,7 +19,8 @@ pub struct Flavour {
 }
 
 /// Directories on the EFI system partition that do not have the name of the distribution's `ID`.
-const VENDORS: [(&str, &str); 3] = [("rhel", "redhat"), ("opensuse-leap", "opensuse"), ("opensuse-tumbleweed", "opensuse")];
+const VENDORS: [(&str, &str); 3] =
+    [("rhel", "redhat"), ("opensuse-leap", "opensuse"), ("opensuse-tumbleweed", "opensuse")];
 
 impl Flavour {
     /// Looks at the target.
@@ -55,7 +56,12 @@ impl Flavour {
 
 /// A value of os-release, its quotes removed.
 fn os_release(text: &str, key: &str) -> Option<String> {
-    let value = text.lines().filter_map(|line| line.trim().split_once('=')).filter(|(k, _)| *k == key).map(|(_, v)| v).next_back()?;
+    let value = text
+        .lines()
+        .filter_map(|line| line.trim().split_once('='))
+        .filter(|(k, _)| *k == key)
+        .map(|(_, v)| v)
+        .next_back()?;
     let quoted = |q: char| value.strip_prefix(q).and_then(|v| v.strip_suffix(q));
     let value = quoted('"').or_else(|| quoted('\'')).unwrap_or(value);
     (!value.is_empty()).then(|| value.replace("\\", ""))
@@ -76,9 +82,15 @@ mod tests {
 
     #[test]
     fn debian_keeps_its_menu_by_update_grub() {
-        let (_dir, tree) = tree(&[("/usr/lib/os-release", "NAME=\"Debian GNU/Linux\"\nID=debian\nVERSION_ID=\"13\"\n"), ("/usr/bin/grub-mkimage", "")]);
+        let (_dir, tree) = tree(&[
+            ("/usr/lib/os-release", "NAME=\"Debian GNU/Linux\"\nID=debian\nVERSION_ID=\"13\"\n"),
+            ("/usr/bin/grub-mkimage", ""),
+        ]);
         let flavour = Flavour::of(&tree).unwrap();
-        assert_eq!((flavour.name.as_str(), flavour.vendor(), flavour.grub_dir().as_str()), ("Debian GNU/Linux", "debian", "/boot/grub"));
+        assert_eq!(
+            (flavour.name.as_str(), flavour.vendor(), flavour.grub_dir().as_str()),
+            ("Debian GNU/Linux", "debian", "/boot/grub")
+        );
         assert!(!flavour.bls);
     }
 

@@ -41,7 +41,9 @@ pub fn install(spec: &BootSpec, context: &BootContext<'_>) -> Result<Installed, 
 
     modules::common(&tree, &flavour)?;
     if spec.bios && spec.uefi && context.geometry.sector_size == SectorSize::B4096 {
-        installed.warnings.push("the image boots by UEFI only: a BIOS cannot boot a disk with 4096-byte sectors".to_owned());
+        installed
+            .warnings
+            .push("the image boots by UEFI only: a BIOS cannot boot a disk with 4096-byte sectors".to_owned());
     } else if spec.bios {
         install_bios(&maker, context)?;
         installed.bios = true;

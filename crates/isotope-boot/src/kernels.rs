@@ -21,7 +21,10 @@ pub fn find(tree: &Tree) -> Result<Vec<Kernel>, BootError> {
     let mut kernels: Vec<Kernel> = names
         .iter()
         .filter_map(|name| name.strip_prefix("vmlinuz-").map(|version| (name, version)))
-        .filter(|(_, version)| !version.starts_with("0-rescue") && ![".old", ".bak", ".dpkg-new", ".dpkg-tmp"].iter().any(|end| version.ends_with(end)))
+        .filter(|(_, version)| {
+            !version.starts_with("0-rescue")
+                && ![".old", ".bak", ".dpkg-new", ".dpkg-tmp"].iter().any(|end| version.ends_with(end))
+        })
         .map(|(name, version)| Kernel {
             version: version.to_owned(),
             image: name.clone(),
@@ -43,14 +46,23 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let tree = Tree::open(dir.path(), 1).unwrap();
         for name in [
-            "vmlinuz-6.1.0-9-amd64", "vmlinuz-6.12.1-amd64", "initrd.img-6.12.1-amd64", "initramfs-6.1.0-9-amd64.img", "config-6.12.1-amd64",
-            "vmlinuz-0-rescue-abc", "vmlinuz-6.1.0-9-amd64.dpkg-new", "System.map-6.12.1-amd64",
+            "vmlinuz-6.1.0-9-amd64",
+            "vmlinuz-6.12.1-amd64",
+            "initrd.img-6.12.1-amd64",
+            "initramfs-6.1.0-9-amd64.img",
+            "config-6.12.1-amd64",
+            "vmlinuz-0-rescue-abc",
+            "vmlinuz-6.1.0-9-amd64.dpkg-new",
+            "System.map-6.12.1-amd64",
         ] {
             tree.write(&format!("/boot/{name}"), "", 0o644).unwrap();
         }
         let kernels = find(&tree).unwrap();
         let found: Vec<_> = kernels.iter().map(|k| (k.version.as_str(), k.initrd.as_deref())).collect();
-        assert_eq!(found, [("6.12.1-amd64", Some("initrd.img-6.12.1-amd64")), ("6.1.0-9-amd64", Some("initramfs-6.1.0-9-amd64.img"))]);
+        assert_eq!(
+            found,
+            [("6.12.1-amd64", Some("initrd.img-6.12.1-amd64")), ("6.1.0-9-amd64", Some("initramfs-6.1.0-9-amd64.img"))]
+        );
     }
 
     #[test]

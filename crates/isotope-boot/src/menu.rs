@@ -69,7 +69,9 @@ impl Menu<'_> {
             tree.write("/etc/default/grub.d/50-isotope.cfg", render("50-isotope.cfg", SETTINGS, &data)?, 0o644)?;
             tree.stamp("/etc/default/grub.d")?;
             // Its packages' scripts look for this file, which only packages that run grub-install bring.
-            if let (false, Some(default)) = (tree.exists("/etc/default/grub"), tree.read("/usr/share/grub/default/grub")?) {
+            if let (false, Some(default)) =
+                (tree.exists("/etc/default/grub"), tree.read("/usr/share/grub/default/grub")?)
+            {
                 tree.write("/etc/default/grub", default, 0o644)?;
             }
             data.default_entry.iter().chain(&data.entries).map(|entry| entry.plain_title.clone()).collect()
@@ -102,7 +104,8 @@ impl Menu<'_> {
     fn data(&self) -> Result<MenuData<'_>, BootError> {
         let Place { root_uuid, boot_uuid, boot_partition, filesystem_module, table_module, boot_path, .. } = self.place;
         let serial = serial_command(&self.spec.consoles);
-        let video = self.spec.consoles.is_empty() || self.spec.consoles.iter().any(|c| c.starts_with("tty") && !c.starts_with("ttyS"));
+        let video = self.spec.consoles.is_empty()
+            || self.spec.consoles.iter().any(|c| c.starts_with("tty") && !c.starts_with("ttyS"));
         let terminals = match (&serial, video) {
             (Some(_), true) => "console serial",
             (Some(_), false) => "serial",
@@ -150,7 +153,7 @@ impl Menu<'_> {
         let path = |file: &str| quote::word("file name in /boot", &format!("{}/{file}", self.place.boot_path));
         Ok(MenuEntry {
             title: quote::quoted("NAME of os-release", &title)?,
-            class: quote::word("NAME of os-release", &name.to_lowercase().split(' ').next().unwrap_or("linux").to_owned())?,
+            class: quote::word("NAME of os-release", name.to_lowercase().split(' ').next().unwrap_or("linux"))?,
             id: quote::quoted("kernel version", &id)?,
             version: version.replace('\'', ""),
             linux: path(&kernel.image)?,
@@ -170,7 +173,9 @@ impl Menu<'_> {
         }
         let mut titles = Vec::new();
         for kernel in self.kernels {
-            let of_kernel = |entry: &Entry| entry.get("linux").is_some_and(|path| path.rsplit('/').next() == Some(kernel.image.as_str()));
+            let of_kernel = |entry: &Entry| {
+                entry.get("linux").is_some_and(|path| path.rsplit('/').next() == Some(kernel.image.as_str()))
+            };
             let (name, mut entry) = match there.iter().find(|(_, entry)| of_kernel(entry)) {
                 Some((name, entry)) => (name.clone(), entry.clone()),
                 None => self.new_entry(tree, kernel)?,
@@ -195,10 +200,17 @@ impl Menu<'_> {
     fn new_entry(&self, tree: &Tree, kernel: &Kernel) -> Result<(String, Entry), BootError> {
         let machine = tree.read_text("/etc/machine-id")?.unwrap_or_default();
         let machine = machine.trim();
-        let token = if machine.len() == 32 && machine.bytes().all(|b| b.is_ascii_hexdigit()) { machine } else { self.flavour.id.as_str() };
+        let token = if machine.len() == 32 && machine.bytes().all(|b| b.is_ascii_hexdigit()) {
+            machine
+        } else {
+            self.flavour.id.as_str()
+        };
         let mut entry = Entry::new(&format!("{token}-{}", kernel.version))?;
         entry.set("title", &format!("{} ({})", self.flavour.name, kernel.version))?.set("version", &kernel.version)?;
-        entry.set("grub_users", "$grub_users")?.set("grub_arg", "--unrestricted")?.set("grub_class", &self.flavour.id)?;
+        entry
+            .set("grub_users", "$grub_users")?
+            .set("grub_arg", "--unrestricted")?
+            .set("grub_class", &self.flavour.id)?;
         Ok((format!("{}.conf", entry.id), entry))
     }
 }

@@ -8,9 +8,40 @@ use crate::tree::Tree;
 
 /// What an image for UEFI has inside beside the filesystem: enough to show a menu and to boot with no module file.
 const EFI_MODULES: [&str; 34] = [
-    "part_gpt", "part_msdos", "fat", "normal", "configfile", "search", "search_fs_uuid", "search_fs_file", "search_label", "regexp", "linux",
-    "gzio", "echo", "test", "true", "cat", "ls", "loadenv", "sleep", "minicmd", "reboot", "halt", "serial", "terminal", "terminfo", "font",
-    "gfxterm", "all_video", "efi_gop", "probe", "help", "gettext", "iso9660", "boot",
+    "part_gpt",
+    "part_msdos",
+    "fat",
+    "normal",
+    "configfile",
+    "search",
+    "search_fs_uuid",
+    "search_fs_file",
+    "search_label",
+    "regexp",
+    "linux",
+    "gzio",
+    "echo",
+    "test",
+    "true",
+    "cat",
+    "ls",
+    "loadenv",
+    "sleep",
+    "minicmd",
+    "reboot",
+    "halt",
+    "serial",
+    "terminal",
+    "terminfo",
+    "font",
+    "gfxterm",
+    "all_video",
+    "efi_gop",
+    "probe",
+    "help",
+    "gettext",
+    "iso9660",
+    "boot",
 ];
 
 /// What images are made from.
@@ -34,7 +65,11 @@ impl Maker<'_> {
         let dir = format!("{}/i386-pc", flavour.grub_dir());
         let grub_path = format!("{}/{}", place.boot_path, flavour.directory);
         let (config, output) = (format!("{dir}/load.cfg"), format!("{dir}/core.img"));
-        self.tree.write(&config, format!("search.fs_uuid {} root $root\nset prefix=($root)'{grub_path}'\n", place.boot_uuid), 0o644)?;
+        self.tree.write(
+            &config,
+            format!("search.fs_uuid {} root $root\nset prefix=($root)'{grub_path}'\n", place.boot_uuid),
+            0o644,
+        )?;
         let prefix = format!("(,{}){grub_path}", place.boot_partition);
         let arguments = ["-O", "i386-pc", "-d", "/usr/lib/grub/i386-pc", "-p", &prefix, "-c", &config, "-o", &output];
         let modules = ["biosdisk", place.table_module, place.filesystem_module, "search_fs_uuid"];
@@ -50,7 +85,8 @@ impl Maker<'_> {
         let output = format!("{own}/core.efi");
         let prefix = format!("/EFI/{}", self.flavour.vendor());
         let arguments = ["-O", platform, "-d", &dir, "-p", &prefix, "-o", &output];
-        let there: Vec<&str> = EFI_MODULES.into_iter().filter(|module| self.tree.exists(&format!("{dir}/{module}.mod"))).collect();
+        let there: Vec<&str> =
+            EFI_MODULES.into_iter().filter(|module| self.tree.exists(&format!("{dir}/{module}.mod"))).collect();
         self.run(platform, &[&arguments[..], &[self.place.filesystem_module], &there].concat(), &output)
     }
 

@@ -71,7 +71,11 @@ fn module(partition: &Partition, filesystem: &Filesystem) -> Result<&'static str
         FilesystemKind::Xfs => Ok("xfs"),
         FilesystemKind::Btrfs => Ok("btrfs"),
         FilesystemKind::Fat | FilesystemKind::Swap => Err(BootError::Layout {
-            what: format!("partition {:?} holds /boot and is {}", partition.name, if filesystem.kind == FilesystemKind::Fat { "FAT" } else { "swap" }),
+            what: format!(
+                "partition {:?} holds /boot and is {}",
+                partition.name,
+                if filesystem.kind == FilesystemKind::Fat { "FAT" } else { "swap" }
+            ),
             remedy: "the distribution's packages need links and permissions there: take ext4, xfs or btrfs",
         }),
     }

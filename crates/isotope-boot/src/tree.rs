@@ -44,7 +44,8 @@ impl Tree {
         if self.dir.metadata(path)?.is_none() {
             return Ok(Vec::new());
         }
-        let mut names: Vec<_> = self.dir.read_dir(path)?.into_iter().filter_map(|Entry { name, .. }| name.into_string().ok()).collect();
+        let mut names: Vec<_> =
+            self.dir.read_dir(path)?.into_iter().filter_map(|Entry { name, .. }| name.into_string().ok()).collect();
         names.sort();
         Ok(names)
     }
@@ -82,7 +83,9 @@ impl Tree {
             };
             let mut names = self.list(before)?;
             names.sort_by(|a, b| crate::version::compare(b, a));
-            if let Some(found) = names.iter().map(|name| format!("{before}/{name}/{after}")).find(|path| self.exists(path)) {
+            if let Some(found) =
+                names.iter().map(|name| format!("{before}/{name}/{after}")).find(|path| self.exists(path))
+            {
                 return Ok(Some(found));
             }
         }

@@ -58,7 +58,12 @@ impl Signed {
     ///
     /// # Errors
     /// `Ok(Err(names))`: these files are not in the target.
-    pub fn find(tree: &Tree, flavour: &Flavour, arch: EfiArch, esp: &str) -> Result<Result<Self, Vec<String>>, BootError> {
+    pub fn find(
+        tree: &Tree,
+        flavour: &Flavour,
+        arch: EfiArch,
+        esp: &str,
+    ) -> Result<Result<Self, Vec<String>>, BootError> {
         let EfiArch { platform, suffix, .. } = arch;
         let vendor = flavour.vendor();
         // Debian and Ubuntu; Fedora's RPMs straight on the ESP; Fedora since 43, where bootupd copies from /usr.
@@ -75,11 +80,19 @@ impl Signed {
             all.extend(places(format!("/usr/lib/shim/{name}"), "shim", &name));
             tree.find(&all)
         };
-        let csv = places(format!("/usr/lib/shim/BOOT{}.CSV", suffix.to_uppercase()), "shim", &format!("BOOT{}.CSV", suffix.to_uppercase()));
+        let csv = places(
+            format!("/usr/lib/shim/BOOT{}.CSV", suffix.to_uppercase()),
+            "shim",
+            &format!("BOOT{}.CSV", suffix.to_uppercase()),
+        );
         let (shim, grub) = (tree.find(&shims)?, tree.find(&grubs)?);
         let (Some(shim), Some(grub)) = (&shim, &grub) else {
             let missing = [(shim.is_none(), shims.get(1)), (grub.is_none(), grubs.first())];
-            return Ok(Err(missing.into_iter().filter(|(absent, _)| *absent).filter_map(|(_, path)| path.cloned()).collect()));
+            return Ok(Err(missing
+                .into_iter()
+                .filter(|(absent, _)| *absent)
+                .filter_map(|(_, path)| path.cloned())
+                .collect()));
         };
         Ok(Ok(Self {
             shim: shim.clone(),
@@ -165,12 +178,14 @@ fn no_fallback(tree: &Tree, boot: &str, arch: EfiArch) -> Result<(), BootError> 
 #[must_use]
 pub fn compiled_prefix(image: &[u8]) -> Option<String> {
     const MARK: &[u8] = b"/EFI/";
-    let mut found = image.windows(MARK.len()).enumerate().filter(|(_, window)| *window == MARK).filter_map(|(at, _)| {
-        let name = image[at + MARK.len()..].split(|b| *b == 0).next()?;
-        let fits = |b: &u8| b.is_ascii_alphanumeric() || b"._-".contains(b);
-        let whole = !name.is_empty() && name.len() <= 32 && name.iter().all(fits) && !name.eq_ignore_ascii_case(b"BOOT");
-        whole.then(|| String::from_utf8_lossy(name).into_owned())
-    });
+    let mut found =
+        image.windows(MARK.len()).enumerate().filter(|(_, window)| *window == MARK).filter_map(|(at, _)| {
+            let name = image[at + MARK.len()..].split(|b| *b == 0).next()?;
+            let fits = |b: &u8| b.is_ascii_alphanumeric() || b"._-".contains(b);
+            let whole =
+                !name.is_empty() && name.len() <= 32 && name.iter().all(fits) && !name.eq_ignore_ascii_case(b"BOOT");
+            whole.then(|| String::from_utf8_lossy(name).into_owned())
+        });
     found.next()
 }
 
@@ -197,7 +212,10 @@ mod tests {
         let efi = place_signed(&tree, &flavour, ARCHES[0], "/boot/efi", &signed).unwrap();
         assert_eq!((efi.signed, efi.vendor.as_str()), (true, "debian"));
         assert_eq!(tree.list("/boot/efi/EFI/BOOT").unwrap(), ["BOOTX64.EFI", "grubx64.efi", "mmx64.efi"]);
-        assert_eq!(tree.list("/boot/efi/EFI/debian").unwrap(), ["BOOTX64.CSV", "fbx64.efi", "grubx64.efi", "mmx64.efi", "shimx64.efi"]);
+        assert_eq!(
+            tree.list("/boot/efi/EFI/debian").unwrap(),
+            ["BOOTX64.CSV", "fbx64.efi", "grubx64.efi", "mmx64.efi", "shimx64.efi"]
+        );
         assert_eq!(tree.read_text("/boot/efi/EFI/BOOT/mmx64.efi").unwrap().unwrap(), "mmx64.efi.signed");
     }
 
@@ -206,7 +224,9 @@ mod tests {
         let (_dir, tree, _) = debian();
         tree.write("/usr/lib/os-release", "ID=fedora\n", 0o644).unwrap();
         let flavour = Flavour::of(&tree).unwrap();
-        for name in ["fedora/shimx64.efi", "fedora/grubx64.efi", "fedora/mmx64.efi", "BOOT/fbx64.efi", "BOOT/BOOTX64.EFI"] {
+        for name in
+            ["fedora/shimx64.efi", "fedora/grubx64.efi", "fedora/mmx64.efi", "BOOT/fbx64.efi", "BOOT/BOOTX64.EFI"]
+        {
             tree.write(&format!("/boot/efi/EFI/{name}"), name, 0o644).unwrap();
         }
         let signed = Signed::find(&tree, &flavour, ARCHES[0], "/boot/efi").unwrap().unwrap();

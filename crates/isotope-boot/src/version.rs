@@ -36,7 +36,10 @@ fn compare_text(a: &[u8], b: &[u8]) -> Ordering {
         Some(c) if c.is_ascii_alphabetic() => 2 + u32::from(*c),
         Some(c) => 300 + u32::from(*c),
     };
-    (0..a.len().max(b.len())).map(|i| rank(a.get(i)).cmp(&rank(b.get(i)))).find(|o| *o != Ordering::Equal).unwrap_or(Ordering::Equal)
+    (0..a.len().max(b.len()))
+        .map(|i| rank(a.get(i)).cmp(&rank(b.get(i))))
+        .find(|o| *o != Ordering::Equal)
+        .unwrap_or(Ordering::Equal)
 }
 
 #[cfg(test)]
@@ -46,8 +49,17 @@ mod tests {
     #[test]
     fn versions_sort_as_a_person_reads_them() {
         let sorted = [
-            "5.10.0-9-amd64", "5.10.0-30-amd64", "6.1.0-9-amd64", "6.1.0-37-amd64", "6.1.0-37-cloud-amd64", "6.12.9+deb13-amd64",
-            "6.12.117~rc1", "6.12.117", "6.12.117+deb13-amd64", "6.12.117+deb13-cloud-amd64", "6.17.4-300.fc43.x86_64",
+            "5.10.0-9-amd64",
+            "5.10.0-30-amd64",
+            "6.1.0-9-amd64",
+            "6.1.0-37-amd64",
+            "6.1.0-37-cloud-amd64",
+            "6.12.9+deb13-amd64",
+            "6.12.117~rc1",
+            "6.12.117",
+            "6.12.117+deb13-amd64",
+            "6.12.117+deb13-cloud-amd64",
+            "6.17.4-300.fc43.x86_64",
         ];
         for pair in sorted.windows(2) {
             assert_eq!(compare(pair[0], pair[1]), Ordering::Less, "{pair:?}");

@@ -39,10 +39,20 @@ fn flavour(bls: bool) -> Flavour {
 }
 
 fn kernel(version: &str, initrd: bool) -> Kernel {
-    Kernel { version: version.to_owned(), image: format!("vmlinuz-{version}"), initrd: initrd.then(|| format!("initrd.img-{version}")) }
+    Kernel {
+        version: version.to_owned(),
+        image: format!("vmlinuz-{version}"),
+        initrd: initrd.then(|| format!("initrd.img-{version}")),
+    }
 }
 
-fn written(spec: &BootSpec, flavour: &Flavour, place: &Place, kernels: &[Kernel], files: &[(&str, &str)]) -> (tempfile::TempDir, Tree, Vec<String>) {
+fn written(
+    spec: &BootSpec,
+    flavour: &Flavour,
+    place: &Place,
+    kernels: &[Kernel],
+    files: &[(&str, &str)],
+) -> (tempfile::TempDir, Tree, Vec<String>) {
     let dir = tempfile::tempdir().unwrap();
     let tree = Tree::open(dir.path(), 9).unwrap();
     for (path, text) in files {
@@ -55,7 +65,13 @@ fn written(spec: &BootSpec, flavour: &Flavour, place: &Place, kernels: &[Kernel]
 #[test]
 fn debian_s_menu_has_the_newest_first_and_all_below() {
     let kernels = [kernel("6.12.2+deb13-amd64", true), kernel("6.1.0-9-amd64", true)];
-    let (_dir, tree, titles) = written(&spec(), &flavour(false), &place("/boot"), &kernels, &[("/usr/share/grub/default/grub", "GRUB_DEFAULT=0\n")]);
+    let (_dir, tree, titles) = written(
+        &spec(),
+        &flavour(false),
+        &place("/boot"),
+        &kernels,
+        &[("/usr/share/grub/default/grub", "GRUB_DEFAULT=0\n")],
+    );
     let cfg = tree.read_text("/boot/grub/grub.cfg").unwrap().unwrap();
     let args = "root=UUID=1111-root ro net.ifnames=0 console=tty0 console=ttyS0,115200n8";
     for line in [
@@ -74,8 +90,14 @@ fn debian_s_menu_has_the_newest_first_and_all_below() {
     assert_eq!(titles[0], "Debian GNU/Linux");
     assert_eq!(titles.len(), 5);
     let settings = tree.read_text("/etc/default/grub.d/50-isotope.cfg").unwrap().unwrap();
-    assert!(settings.contains("GRUB_CMDLINE_LINUX=\"net.ifnames=0 console=tty0 console=ttyS0,115200n8\"\n"), "{settings}");
-    assert!(settings.contains("GRUB_TERMINAL=\"console serial\"\nGRUB_SERIAL_COMMAND=\"serial --unit=0 --speed=115200\"\n"), "{settings}");
+    assert!(
+        settings.contains("GRUB_CMDLINE_LINUX=\"net.ifnames=0 console=tty0 console=ttyS0,115200n8\"\n"),
+        "{settings}"
+    );
+    assert!(
+        settings.contains("GRUB_TERMINAL=\"console serial\"\nGRUB_SERIAL_COMMAND=\"serial --unit=0 --speed=115200\"\n"),
+        "{settings}"
+    );
     assert!(tree.exists("/etc/default/grub"));
 }
 
@@ -85,8 +107,13 @@ fn a_boot_filesystem_of_its_own_has_paths_without_boot() {
     let (_dir, tree, _) = written(&spec(), &flavour(false), &place(""), &kernels, &[]);
     let cfg = tree.read_text("/boot/grub/grub.cfg").unwrap().unwrap();
     assert!(cfg.contains("  linux /vmlinuz-6.1 ") && cfg.contains("  initrd /initrd.img-6.1\n"), "{cfg}");
-    let redirect = Menu { spec: &spec(), flavour: &flavour(false), place: &place(""), kernels: &kernels }.redirect().unwrap();
-    assert!(redirect.contains("set prefix=($root)'/grub'\n") && redirect.contains("--hint=\"$isotope_disk,gpt3\" 3333-boot\n"), "{redirect}");
+    let redirect =
+        Menu { spec: &spec(), flavour: &flavour(false), place: &place(""), kernels: &kernels }.redirect().unwrap();
+    assert!(
+        redirect.contains("set prefix=($root)'/grub'\n")
+            && redirect.contains("--hint=\"$isotope_disk,gpt3\" 3333-boot\n"),
+        "{redirect}"
+    );
 }
 
 #[test]
@@ -112,14 +139,20 @@ fn arguments_survive_grub_and_the_shell() {
 fn fedora_s_entries_get_root_and_arguments_and_new_ones_are_made() {
     let old = "title Fedora\nversion 6.17.4\nlinux /vmlinuz-6.17.4\ninitrd /initramfs-6.17.4.img\noptions root=/dev/loop0 quiet\ngrub_class fedora\n";
     let kernels = [kernel("6.18.0", true), kernel("6.17.4", true)];
-    let (_dir, tree, titles) = written(&spec(), &flavour(true), &place("/boot"), &kernels, &[("/boot/loader/entries/abc-6.17.4.conf", old)]);
+    let (_dir, tree, titles) =
+        written(&spec(), &flavour(true), &place("/boot"), &kernels, &[("/boot/loader/entries/abc-6.17.4.conf", old)]);
     let cfg = tree.read_text("/boot/grub2/grub.cfg").unwrap().unwrap();
-    assert!(cfg.contains("set blsdir=/boot/loader/entries\ninsmod blscfg\nblscfg\n") && !cfg.contains("menuentry '"), "{cfg}");
+    assert!(
+        cfg.contains("set blsdir=/boot/loader/entries\ninsmod blscfg\nblscfg\n") && !cfg.contains("menuentry '"),
+        "{cfg}"
+    );
     let args = "root=UUID=1111-root ro net.ifnames=0 console=tty0 console=ttyS0,115200n8";
     let entry = tree.read_text("/boot/loader/entries/abc-6.17.4.conf").unwrap().unwrap();
     assert_eq!(
         entry,
-        format!("title Fedora\nversion 6.17.4\nlinux /boot/vmlinuz-6.17.4\ninitrd /boot/initrd.img-6.17.4\noptions {args}\ngrub_class fedora\n")
+        format!(
+            "title Fedora\nversion 6.17.4\nlinux /boot/vmlinuz-6.17.4\ninitrd /boot/initrd.img-6.17.4\noptions {args}\ngrub_class fedora\n"
+        )
     );
     let made = tree.read_text("/boot/loader/entries/fedora-6.18.0.conf").unwrap().unwrap();
     assert!(made.contains("linux /boot/vmlinuz-6.18.0\n") && made.contains(&format!("options {args}\n")), "{made}");
