@@ -16,6 +16,8 @@ pub struct Flavour {
     pub mkimage: &'static str,
     /// The menu is made of BLS entries, which the distribution's kernel-install keeps.
     pub bls: bool,
+    /// What its update-grub gives to entries of recovery mode.
+    pub recovery: &'static [&'static str],
 }
 
 /// Directories on the EFI system partition that do not have the name of the distribution's `ID`.
@@ -34,7 +36,11 @@ impl Flavour {
         let has_module = platforms.iter().any(|p| tree.exists(&format!("{p}/blscfg.mod")));
         // Fedora's signed GRUB has the module built in, and the files of its modules are in packages of their own.
         let bls = (has_module || grub2) && tree.exists("/usr/lib/kernel/install.d/20-grub.install");
+        // Since 2.12 of Debian: no microcode is loaded in recovery mode.
+        let script = tree.read_text("/etc/grub.d/10_linux")?.unwrap_or_default();
+        let no_microcode = script.contains("dis_ucode_ldr");
         Ok(Self {
+            recovery: if no_microcode { &["single", "dis_ucode_ldr"] } else { &["single"] },
             id: os_release(&text, "ID").unwrap_or_else(|| "linux".to_owned()),
             name: os_release(&text, "NAME").unwrap_or_else(|| "Linux".to_owned()),
             directory: if grub2 { "grub2" } else { "grub" },
@@ -98,6 +104,14 @@ mod tests {
     fn a_newer_debian_has_the_module_and_still_no_entries() {
         let (_dir, tree) = tree(&[("/etc/os-release", "ID=debian\n"), ("/usr/lib/grub/i386-pc/blscfg.mod", "")]);
         assert!(!Flavour::of(&tree).unwrap().bls);
+    }
+
+    #[test]
+    fn recovery_mode_is_that_of_the_distribution_s_own_script() {
+        let (_dir, old) = tree(&[("/etc/grub.d/10_linux", "case x in *) single;; esac\n")]);
+        let (_dir, new) = tree(&[("/etc/grub.d/10_linux", "GRUB_CMDLINE_LINUX_RECOVERY=\"$x dis_ucode_ldr\"\n")]);
+        assert_eq!(Flavour::of(&old).unwrap().recovery, ["single"]);
+        assert_eq!(Flavour::of(&new).unwrap().recovery, ["single", "dis_ucode_ldr"]);
     }
 
     #[test]

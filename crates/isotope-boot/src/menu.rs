@@ -148,7 +148,7 @@ impl Menu<'_> {
         };
         let mut arguments = self.arguments(kernel)?;
         if kind == Kind::Recovery {
-            arguments.splice(2..2, ["single", "dis_ucode_ldr"].map(str::to_owned));
+            arguments.splice(2..2, self.flavour.recovery.iter().map(|word| (*word).to_owned()));
         }
         let path = |file: &str| quote::word("file name in /boot", &format!("{}/{file}", self.place.boot_path));
         Ok(MenuEntry {

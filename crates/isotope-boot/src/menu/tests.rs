@@ -35,6 +35,7 @@ fn flavour(bls: bool) -> Flavour {
         directory: if bls { "grub2" } else { "grub" },
         mkimage: "grub-mkimage",
         bls,
+        recovery: &["single", "dis_ucode_ldr"],
     }
 }
 
