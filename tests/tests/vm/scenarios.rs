@@ -2,9 +2,8 @@
 
 use crate::bench::{Bench, Report, Step};
 use crate::images::Kind;
-use crate::kernels;
+use crate::{command, kernels, refusal};
 use anyhow::{Context, ensure};
-use isotope_sys::command::{CommandError, Tool};
 use isotope_vm::ssh::Input;
 use isotope_vm::{Firmware, Seed, SeedKind, Vm};
 use std::collections::BTreeSet;
@@ -18,11 +17,12 @@ pub struct Case {
 
 /// The longest first, so that the lanes end together.
 pub const ALL: &[Case] = &[
-    Case { name: "bios", run: bios },
-    Case { name: "secure-boot", run: secure_boot },
-    Case { name: "uefi", run: uefi },
-    Case { name: "xfs", run: xfs },
-    Case { name: "btrfs", run: btrfs },
+    Case { name: "vm_bios", run: bios },
+    Case { name: "vm_uefi", run: uefi },
+    Case { name: "vm_secure_boot", run: command::secure_boot },
+    Case { name: "vm_xfs", run: xfs },
+    Case { name: "vm_btrfs", run: btrfs },
+    Case { name: "vm_leftovers", run: command::leftovers },
 ];
 
 const SHORT: Duration = Duration::from_secs(120);
@@ -103,52 +103,13 @@ fn uefi(report: &mut Report<'_>) {
         );
         Ok(())
     });
+    let kernel = report.vm_step("its kernel is copied out", &mut vm, |vm| {
+        Ok(vm.ssh()?.root("cat /boot/vmlinuz-$(uname -r)", SHORT)?.stdout)
+    });
     off(report, &mut vm);
-}
-
-/// Secure Boot, through the command that people use.
-fn secure_boot(report: &mut Report<'_>) {
-    let Some(image) = report.step("the image is there", |bench| bench.images.get(Kind::Cloud)) else { return };
-    report.step("`isotope boot --secure-boot --test` passes all checks", |bench| {
-        let scratch = isotope_tests::scratch("secure-boot-");
-        let xml = scratch.path().join("junit.xml");
-        let run = Tool::new(isotope_tests::isotope())
-            .args(["--json", "--cache-dir"])
-            .arg(bench.out.join("cache"))
-            .arg("boot")
-            .arg(&image)
-            .args(["--secure-boot", "--test", "--hostname", "secure-boot", "--junit"])
-            .arg(&xml)
-            .args(["--accel", if bench.accel.accel == isotope_vm::Accel::Kvm { "kvm" } else { "tcg" }])
-            .arg("--keep")
-            .arg(bench.out.join("evidence/secure-boot"))
-            .args(["--timeout", &bench.boot_timeout().as_secs().to_string()])
-            .ok_codes(&[0, 1])
-            .run()?;
-        let verdict: serde_json::Value = serde_json::from_slice(&run.stdout).context("it printed no JSON")?;
-        let results = verdict["results"].as_array().context("the verdict has no results")?;
-        let failed: Vec<String> =
-            results.iter().filter(|result| result["status"] == "failed").map(ToString::to_string).collect();
-        ensure!(failed.is_empty(), "{}", failed.join("\n"));
-        let asked =
-            results.iter().any(|result| result["name"] == "Secure Boot is enforced" && result["status"] == "passed");
-        ensure!(asked, "nobody asked whether Secure Boot is enforced: {verdict}");
-        let xml = std::fs::read_to_string(&xml)?;
-        ensure!(xml.matches("<testcase ").count() == results.len(), "junit.xml and the verdict differ:\n{xml}");
-        Ok(())
-    });
-    report.step("`isotope boot` says what is wrong with its arguments", |_| {
-        let run = Tool::new(isotope_tests::isotope())
-            .arg("boot")
-            .arg(&image)
-            .args(["--disk-size", "1MiB", "--accel", "tcg"])
-            .run();
-        let Err(CommandError::Failed { status, tail, .. }) = run else {
-            anyhow::bail!("a disk smaller than its image was accepted")
-        };
-        ensure!(status.code() == Some(2) && tail.contains("cannot be smaller"), "{status}: {tail}");
-        Ok(())
-    });
+    if let Some(kernel) = kernel {
+        refusal::unsigned_loader(report, kernel);
+    }
 }
 
 fn xfs(report: &mut Report<'_>) {
@@ -184,7 +145,7 @@ pub fn compare_identities(bench: &Bench) -> Vec<Step> {
     if identities.len() < 2 {
         return Vec::new();
     }
-    let mut report = Report::new(bench, "identity");
+    let mut report = Report::new(bench, "vm_identity");
     report.step("machine-ids and host keys differ from guest to guest", |_| {
         let ids: BTreeSet<&String> = identities.iter().map(|identity| &identity.machine_id).collect();
         ensure!(ids.len() == identities.len(), "two guests share a machine-id: {identities:?}");

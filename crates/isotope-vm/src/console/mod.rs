@@ -125,6 +125,7 @@ const LINES: &[(EventKind, &[&str])] = &[
     (EventKind::Kernel, &["Linux version "]),
     (EventKind::Init, &["systemd[1]: systemd ", "running in system mode"]),
     (EventKind::Init, &["Welcome to "]),
+    (EventKind::BootLoader, &["BdsDxe: starting "]),
     (EventKind::BootLoader, &["GNU GRUB"]),
     (EventKind::BootLoader, &["Welcome to GRUB"]),
 ];
