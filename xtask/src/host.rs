@@ -70,6 +70,7 @@ const PACKAGES: &[Package] = &[
     package("rpm", "rpmbuild", Need::Everything),
     package("createrepo-c", "createrepo_c", Need::Everything),
     package("python3", "python3", Need::Everything),
+    package("grub-common", "grub-fstest", Need::Everything),
     package("busybox-static", "/bin/busybox", Need::Everything),
     package("attr", "getfattr", Need::Everything),
     package("acl", "getfacl", Need::Everything),

@@ -145,7 +145,9 @@ impl Build<'_> {
         self.target.tree().clamp_times(epoch)?;
         if let (Stage::Mounted(disk), Some(layout)) = (&self.stage, &self.plan.layout) {
             let filesystems = layout.partitions.iter().filter_map(|partition| partition.filesystem.as_ref());
-            for mount in filesystems.filter_map(|filesystem| filesystem.mount.as_ref()).filter(|mount| mount.path != "/") {
+            for mount in
+                filesystems.filter_map(|filesystem| filesystem.mount.as_ref()).filter(|mount| mount.path != "/")
+            {
                 TargetDir::open(disk.root().join(mount.path.trim_start_matches('/')))?.clamp_times(epoch)?;
             }
         }

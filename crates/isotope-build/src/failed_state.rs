@@ -28,7 +28,11 @@ pub(crate) fn shell(build: &Build<'_>, failure: &Failure) -> Result<(), StepErro
     let inside = ["/bin/bash", "/bin/sh"].into_iter().find(|path| build.has_tree() && tree.exists(path));
     let what = |place: &str| {
         let step = failure.step.as_deref().unwrap_or("the build");
-        format!("{step} failed: {}\n{}\nThis is a shell {place}; `exit` ends the build.", failure.message, failure.tail.join("\n"))
+        format!(
+            "{step} failed: {}\n{}\nThis is a shell {place}; `exit` ends the build.",
+            failure.message,
+            failure.tail.join("\n")
+        )
     };
     let sandbox = match (&build.scene.purpose, inside) {
         (Some(purpose), Some(program)) => Some((build.target.enter(purpose)?, program)),
@@ -37,7 +41,8 @@ pub(crate) fn shell(build: &Build<'_>, failure: &Failure) -> Result<(), StepErro
     let (tool, message) = match &sandbox {
         Some((sandbox, program)) => (sandbox.tool(program)?, what("in the target, in the sandbox of the failed step")),
         None => {
-            let tool = Tool::new("/bin/sh").env("TARGET_ROOT", tree.host_path()).current_dir(build.work.host_directory());
+            let tool =
+                Tool::new("/bin/sh").env("TARGET_ROOT", tree.host_path()).current_dir(build.work.host_directory());
             (tool, what(&format!("on the host; the tree is {}", tree.host_path().display())))
         }
     };

@@ -9,7 +9,7 @@ use crate::report::Report;
 use isotope_image::output;
 use isotope_plan::geometry::Geometry;
 use isotope_plan::layout::Layout;
-use isotope_plan::{BootSpec, Check, Checksum, Format, PlannedElement, Plan, Target};
+use isotope_plan::{BootSpec, Check, Checksum, Format, Plan, PlannedElement, Target};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -64,7 +64,12 @@ impl<'a> From<&'a PlannedElement> for Element<'a> {
     fn from(element: &'a PlannedElement) -> Self {
         let PlannedElement { name, dir: _, summary, requires, vars } = element;
         let shown = vars.iter().filter(|(_, value)| !value.secret);
-        Self { name, summary, requires, vars: shown.map(|(name, value)| (name.as_str(), value.value.as_str())).collect() }
+        Self {
+            name,
+            summary,
+            requires,
+            vars: shown.map(|(name, value)| (name.as_str(), value.value.as_str())).collect(),
+        }
     }
 }
 
@@ -86,7 +91,12 @@ pub(crate) fn write(
     Ok(Some(path))
 }
 
-fn describe<'a>(plan: &'a Plan, options: &'a BuildOptions, geometry: Option<&'a Geometry>, report: &'a Report) -> Manifest<'a> {
+fn describe<'a>(
+    plan: &'a Plan,
+    options: &'a BuildOptions,
+    geometry: Option<&'a Geometry>,
+    report: &'a Report,
+) -> Manifest<'a> {
     Manifest {
         format: FORMAT,
         name: &plan.name,

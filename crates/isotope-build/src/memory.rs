@@ -7,7 +7,8 @@ pub(crate) fn available() -> u64 {
 
 fn parse(meminfo: &str) -> u64 {
     let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
-    let kibibytes = line.and_then(|rest| rest.trim().strip_suffix("kB")).and_then(|count| count.trim().parse::<u64>().ok());
+    let kibibytes =
+        line.and_then(|rest| rest.trim().strip_suffix("kB")).and_then(|count| count.trim().parse::<u64>().ok());
     kibibytes.unwrap_or(0) << 10
 }
 

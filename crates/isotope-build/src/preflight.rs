@@ -8,7 +8,8 @@ use std::os::unix::fs::PermissionsExt;
 /// All that is found.
 pub(crate) fn check(plan: &Plan, options: &BuildOptions) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let mut problem = |message: String, hint: Option<&str>| problems.push(Problem { message, hint: hint.map(str::to_owned) });
+    let mut problem =
+        |message: String, hint: Option<&str>| problems.push(Problem { message, hint: hint.map(str::to_owned) });
     if !rustix::process::geteuid().is_root() {
         problem("a build needs root: it mounts, and makes files of other users".to_owned(), Some("run it with sudo"));
     }
@@ -16,9 +17,14 @@ pub(crate) fn check(plan: &Plan, options: &BuildOptions) -> Vec<Problem> {
         if let StepAction::Hook(hook) = &step.action {
             let script = hook.script.display();
             match hook.script.metadata() {
-                Err(error) => problem(format!("hook {script} of element {} cannot be read: {error}", step.origin.element), None),
+                Err(error) => {
+                    problem(format!("hook {script} of element {} cannot be read: {error}", step.origin.element), None)
+                }
                 Ok(meta) if meta.permissions().mode() & 0o111 == 0 => {
-                    problem(format!("hook {script} of element {} is not executable", step.origin.element), Some("chmod +x it"));
+                    problem(
+                        format!("hook {script} of element {} is not executable", step.origin.element),
+                        Some("chmod +x it"),
+                    );
                 }
                 Ok(_) => {}
             }

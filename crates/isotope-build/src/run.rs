@@ -26,7 +26,11 @@ pub fn run(plan: &Plan, options: &BuildOptions, on_event: &mut dyn FnMut(Event))
         return Err(BuildError::Preflight(problems));
     }
     let out_dir = &options.out_dir;
-    std::fs::create_dir_all(out_dir).map_err(|source| BuildError::Io { what: "make", path: out_dir.clone(), source })?;
+    std::fs::create_dir_all(out_dir).map_err(|source| BuildError::Io {
+        what: "make",
+        path: out_dir.clone(),
+        source,
+    })?;
     let cache = Cache::open(&options.cache_dir)?;
     let mut log = TraceLog::create(&cache.logs(), &plan.name)?;
     // Removed when this function returns: by then the namespace has gone, and with it every mount below.
@@ -37,8 +41,7 @@ pub fn run(plan: &Plan, options: &BuildOptions, on_event: &mut dyn FnMut(Event))
         on_event(event);
     };
     tell(Event::BuildStarted { name: plan.name.clone(), steps: plan.steps.len(), log: log_path.clone() });
-    let orders =
-        Orders { plan, options, cache: &cache, work: work.as_ref().map(|work| work.path()), log: &log_path };
+    let orders = Orders { plan, options, cache: &cache, work: work.as_ref().map(|work| work.path()), log: &log_path };
     let (mut report, mut failure) = (None, None);
     let outcome = namespace::run(HOSTNAME, |channel| engine::main(orders, channel), &mut |line| {
         match serde_json::from_str::<Message>(line) {
@@ -73,11 +76,20 @@ pub fn run(plan: &Plan, options: &BuildOptions, on_event: &mut dyn FnMut(Event))
 /// The same options with absolute paths: hooks on the host have a working directory of their own.
 fn absolute(options: &BuildOptions) -> Result<BuildOptions, BuildError> {
     let path = |path: &PathBuf| {
-        std::path::absolute(path).map_err(|source| BuildError::Io { what: "find the place of", path: path.clone(), source })
+        std::path::absolute(path).map_err(|source| BuildError::Io {
+            what: "find the place of",
+            path: path.clone(),
+            source,
+        })
     };
     let on_error = match &options.on_error {
         OnError::Keep(dir) => OnError::Keep(path(dir)?),
         other => other.clone(),
     };
-    Ok(BuildOptions { out_dir: path(&options.out_dir)?, cache_dir: path(&options.cache_dir)?, on_error, ..options.clone() })
+    Ok(BuildOptions {
+        out_dir: path(&options.out_dir)?,
+        cache_dir: path(&options.cache_dir)?,
+        on_error,
+        ..options.clone()
+    })
 }

@@ -31,7 +31,13 @@ fn mirror(name: &str) -> String {
 }
 
 fn source(uri: &str, suite: &str) -> Source {
-    Source { uri: uri.into(), suite: suite.into(), components: vec!["main".into()], keyring: Some(KEYRING.into()), verify: true }
+    Source {
+        uri: uri.into(),
+        suite: suite.into(),
+        components: vec!["main".into()],
+        keyring: Some(KEYRING.into()),
+        verify: true,
+    }
 }
 
 fn local(url: &str) -> Source {
@@ -44,7 +50,11 @@ fn install(names: &[&str]) -> StepAction {
 }
 
 fn remove(name: &str) -> StepAction {
-    StepAction::Packages(Packages { install: BTreeMap::new(), remove: [(name.to_owned(), vec![])].into(), recommends: false })
+    StepAction::Packages(Packages {
+        install: BTreeMap::new(),
+        remove: [(name.to_owned(), vec![])].into(),
+        recommends: false,
+    })
 }
 
 /// A bench for `release` whose first step makes the base tree from the mirror and `more` sources.
@@ -77,7 +87,11 @@ fn host_trixie_and_bookworm_are_made_and_dpkg_agrees() {
     for (release, python) in [("trixie", "python3.13"), ("bookworm", "python3.11")] {
         let mut bench = bench(release, &[]);
         // Pre-Depends in two steps, preinst scripts, triggers, diversions, byte compilation.
-        bench.step(Phase::Install, "01-packages", install(&["systemd-sysv", "e2fsprogs", "python3", "netbase", "less"]));
+        bench.step(
+            Phase::Install,
+            "01-packages",
+            install(&["systemd-sysv", "e2fsprogs", "python3", "netbase", "less"]),
+        );
         bench.hook(Phase::Install, "50-audit", AUDIT);
         let look = format!(
             "#!/bin/sh\nset -e\ncat /etc/apt/sources.list.d/debian.sources\n\
@@ -90,7 +104,10 @@ fn host_trixie_and_bookworm_are_made_and_dpkg_agrees() {
             ls var/log/dpkg.log var/cache/apt/pkgcache.bin usr/sbin/policy-rc.d 2>/dev/null || echo clean\n";
         bench.hook(Phase::PreFinalise, "50-after", after);
         let ended = bench.run(&["memory"]);
-        ended.assert_ok().assert_line("python runs").assert_line("Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg");
+        ended
+            .assert_ok()
+            .assert_line("python runs")
+            .assert_line("Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg");
         ended.assert_line(&format!("Suites: {release}")).assert_line("clean");
         let lines = ended.lines();
         let states = lines.iter().find(|line| line.starts_with("packages: ")).unwrap();
@@ -104,35 +121,46 @@ fn host_trixie_and_bookworm_are_made_and_dpkg_agrees() {
 #[test]
 fn host_files_that_packages_share_and_keep_are_dpkgs_business() {
     let dir = tempfile::tempdir().unwrap();
-    debs::archive(dir.path(), &[
-        Package {
-            name: "iso-a",
-            version: "1.0",
-            control: "Depends: iso-c | nothing\n",
-            files: &[
-                ("usr/share/iso/shared", "of a"),
-                ("etc/iso-a.conf", "shipped"),
-                ("etc/iso-new.conf", "shipped"),
-                ("DEBIAN/conffiles", "/etc/iso-a.conf\n/etc/iso-new.conf\n"),
-                ("DEBIAN/postinst", "#!/bin/sh\necho postinst of a: \"$1\" \"$2\" $DPKG_MAINTSCRIPT_PACKAGE\n"),
-                ("DEBIAN/triggers", "interest-noawait /usr/share/iso/watched\n"),
-            ],
-        },
-        Package { name: "iso-b", version: "1.0", control: "Replaces: iso-a\n", files: &[("usr/share/iso/shared", "of b")] },
-        Package {
-            name: "iso-c",
-            version: "1:1.0~x",
-            control: "Pre-Depends: iso-d\n",
-            files: &[("usr/share/iso/c", "c"), ("DEBIAN/preinst", "#!/bin/sh\necho preinst of c: \"$1\"; iso-d\n")],
-        },
-        Package {
-            name: "iso-d",
-            version: "1.0",
-            control: "",
-            files: &[("usr/bin/iso-d", "#!/bin/sh\ncat /var/lib/iso-d\n"), ("DEBIAN/postinst", "#!/bin/sh\necho d is configured > /var/lib/iso-d\n")],
-        },
-        Package { name: "iso-e", version: "1.0", control: "", files: &[("usr/share/iso/watched/e", "e")] },
-    ]);
+    debs::archive(
+        dir.path(),
+        &[
+            Package {
+                name: "iso-a",
+                version: "1.0",
+                control: "Depends: iso-c | nothing\n",
+                files: &[
+                    ("usr/share/iso/shared", "of a"),
+                    ("etc/iso-a.conf", "shipped"),
+                    ("etc/iso-new.conf", "shipped"),
+                    ("DEBIAN/conffiles", "/etc/iso-a.conf\n/etc/iso-new.conf\n"),
+                    ("DEBIAN/postinst", "#!/bin/sh\necho postinst of a: \"$1\" \"$2\" $DPKG_MAINTSCRIPT_PACKAGE\n"),
+                    ("DEBIAN/triggers", "interest-noawait /usr/share/iso/watched\n"),
+                ],
+            },
+            Package {
+                name: "iso-b",
+                version: "1.0",
+                control: "Replaces: iso-a\n",
+                files: &[("usr/share/iso/shared", "of b")],
+            },
+            Package {
+                name: "iso-c",
+                version: "1:1.0~x",
+                control: "Pre-Depends: iso-d\n",
+                files: &[("usr/share/iso/c", "c"), ("DEBIAN/preinst", "#!/bin/sh\necho preinst of c: \"$1\"; iso-d\n")],
+            },
+            Package {
+                name: "iso-d",
+                version: "1.0",
+                control: "",
+                files: &[
+                    ("usr/bin/iso-d", "#!/bin/sh\ncat /var/lib/iso-d\n"),
+                    ("DEBIAN/postinst", "#!/bin/sh\necho d is configured > /var/lib/iso-d\n"),
+                ],
+            },
+            Package { name: "iso-e", version: "1.0", control: "", files: &[("usr/share/iso/watched/e", "e")] },
+        ],
+    );
     let server = Server::of(dir.path());
     let mut bench = bench("trixie", &[local(&server.url)]);
     bench.hook(Phase::PreInstall, "50-mine", "#!/bin/sh\necho mine > /etc/iso-a.conf\n");
@@ -148,17 +176,30 @@ fn host_files_that_packages_share_and_keep_are_dpkgs_business() {
     let ended = bench.run(&["memory"]);
     ended.assert_ok();
     let lines = ended.lines();
-    let after = |line: &str| lines.iter().position(|own| own == line).unwrap_or_else(|| panic!("no line {line:?} in {lines:#?}"));
+    let after = |line: &str| {
+        lines.iter().position(|own| own == line).unwrap_or_else(|| panic!("no line {line:?} in {lines:#?}"))
+    };
     assert!(after("preinst of c: install") < after("d is configured"));
-    assert!(lines.iter().any(|line| line.starts_with("package iso-a is left to dpkg: /usr/share/iso/shared")), "{lines:#?}");
+    assert!(
+        lines.iter().any(|line| line.starts_with("package iso-a is left to dpkg: /usr/share/iso/shared")),
+        "{lines:#?}"
+    );
     after("postinst of a: configure  iso-a");
     // The trigger that iso-e's file activates.
     assert!(lines.iter().any(|line| line.starts_with("postinst of a: triggered /usr/share/iso/watched")), "{lines:#?}");
     assert!(after("mine") < after("shippedof b"));
     after("iso-b: /usr/share/iso/shared");
-    assert!(lines.iter().any(|line| line.contains("/etc/iso-a.conf.dpkg-dist") || line.contains("/etc/iso-a.conf.dpkg-new")), "{lines:#?}");
+    assert!(
+        lines
+            .iter()
+            .any(|line| line.contains("/etc/iso-a.conf.dpkg-dist") || line.contains("/etc/iso-a.conf.dpkg-new")),
+        "{lines:#?}"
+    );
     assert!(lines.iter().any(|line| line.contains("cannot access '/etc/iso-a.conf'")), "purged");
-    assert!(lines.iter().any(|line| line == "not-installed" || line.contains("no packages found matching iso-a")), "{lines:#?}");
+    assert!(
+        lines.iter().any(|line| line == "not-installed" || line.contains("no packages found matching iso-a")),
+        "{lines:#?}"
+    );
 }
 
 #[test]
@@ -166,7 +207,10 @@ fn host_a_package_that_nobody_has_is_named_with_its_element() {
     let mut bench = bench("trixie", &[]);
     bench.step(Phase::Install, "01-packages", install(&["opensh-server", "netbase"]));
     let message = message(&bench.run(&["memory"]));
-    assert!(message.contains("no package archive has `opensh-server` (wanted by tester; there is openssh-server"), "{message}");
+    assert!(
+        message.contains("no package archive has `opensh-server` (wanted by tester; there is openssh-server"),
+        "{message}"
+    );
     assert_eq!(bench.left(), Vec::<String>::new());
 }
 
@@ -176,8 +220,14 @@ fn host_a_mirror_that_is_not_there_is_told() {
     let sources = vec![source("http://127.0.0.1:9/debian", "trixie")];
     bench.step(Phase::Root, "00-bootstrap", StepAction::Bootstrap(Bootstrap { packages: vec![], sources }));
     let message = message(&bench.run(&["memory"]));
-    assert!(message.contains("a package archive cannot be reached") && message.contains("http://127.0.0.1:9/debian"), "{message}");
-    assert!(message.contains("check the network and the proxy settings") && message.contains("\"class\":\"remote\""), "{message}");
+    assert!(
+        message.contains("a package archive cannot be reached") && message.contains("http://127.0.0.1:9/debian"),
+        "{message}"
+    );
+    assert!(
+        message.contains("check the network and the proxy settings") && message.contains("\"class\":\"remote\""),
+        "{message}"
+    );
 }
 
 #[test]
@@ -194,8 +244,13 @@ fn host_a_signature_by_a_stranger_is_refused() {
 #[test]
 fn host_a_truncated_download_is_an_error_and_is_resumed() {
     let dir = tempfile::tempdir().unwrap();
-    let big: String = (0..200_000).map(|n: u32| char::from(b'a' + u8::try_from(n.wrapping_mul(2_654_435_761) >> 28).unwrap())).collect();
-    debs::archive(dir.path(), &[Package { name: "iso-big", version: "1.0", control: "", files: &[("usr/share/iso/big", &big)] }]);
+    let big: String = (0..200_000)
+        .map(|n: u32| char::from(b'a' + u8::try_from(n.wrapping_mul(2_654_435_761) >> 28).unwrap()))
+        .collect();
+    debs::archive(
+        dir.path(),
+        &[Package { name: "iso-big", version: "1.0", control: "", files: &[("usr/share/iso/big", &big)] }],
+    );
     let server = Server::of(dir.path());
     let make = || {
         let mut bench = bench("trixie", &[local(&server.url)]);
@@ -216,7 +271,10 @@ fn host_a_truncated_download_is_an_error_and_is_resumed() {
     };
     server.cut(Some("iso-big"));
     let message = message(&run());
-    assert!(message.contains("a package archive broke off while delivering") && message.contains("iso-big"), "{message}");
+    assert!(
+        message.contains("a package archive broke off while delivering") && message.contains("iso-big"),
+        "{message}"
+    );
     assert!(kept().iter().all(|path| path.contains("/partial/")), "{:?}", kept());
     server.cut(None);
     run().assert_ok();

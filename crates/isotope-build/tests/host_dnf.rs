@@ -47,12 +47,26 @@ fn repository(packages: &[Package<'_>]) -> TempDir {
     let (top, repo) = (dir.path().join("top"), dir.path().join("repo"));
     std::fs::create_dir_all(&repo).unwrap();
     for Package { name, preamble, install, rest } in packages {
-        let mut spec = format!("Name: {name}\nVersion: 1.0\nRelease: 1\nSummary: for tests\nLicense: MIT\nBuildArch: noarch\nAutoReqProv: no\n{preamble}\n");
-        write!(spec, "%global __os_install_post %{{nil}}\n%global _binaries_in_noarch_packages_terminate_build 0\n").unwrap();
+        let mut spec = format!(
+            "Name: {name}\nVersion: 1.0\nRelease: 1\nSummary: for tests\nLicense: MIT\nBuildArch: noarch\nAutoReqProv: no\n{preamble}\n"
+        );
+        write!(spec, "%global __os_install_post %{{nil}}\n%global _binaries_in_noarch_packages_terminate_build 0\n")
+            .unwrap();
         write!(spec, "%description\nFor tests.\n%install\nset -e\n{install}\n{rest}\n").unwrap();
         let path = dir.path().join(format!("{name}.spec"));
         std::fs::write(&path, spec).unwrap();
-        run("rpmbuild", &["-bb", "--quiet", "--define", &format!("_topdir {}", top.display()), "--define", &format!("_rpmdir {}", repo.display()), path.to_str().unwrap()]);
+        run(
+            "rpmbuild",
+            &[
+                "-bb",
+                "--quiet",
+                "--define",
+                &format!("_topdir {}", top.display()),
+                "--define",
+                &format!("_rpmdir {}", repo.display()),
+                path.to_str().unwrap(),
+            ],
+        );
     }
     run("createrepo_c", &["--quiet", repo.to_str().unwrap()]);
     dir
@@ -60,7 +74,12 @@ fn repository(packages: &[Package<'_>]) -> TempDir {
 
 fn small() -> TempDir {
     repository(&[
-        Package { name: "tiny-base", preamble: "Provides: /bin/sh", install: SHELL, rest: "%files\n/bin\n/lib*\n/usr\n/etc\n" },
+        Package {
+            name: "tiny-base",
+            preamble: "Provides: /bin/sh",
+            install: SHELL,
+            rest: "%files\n/bin\n/lib*\n/usr\n/etc\n",
+        },
         Package {
             name: "tiny-app",
             preamble: "Epoch: 3\nRequires: tiny-base /bin/sh\nRecommends: tiny-extra",
@@ -77,14 +96,22 @@ fn bench(url: &str, verify: Option<&Path>, packages: &[&str]) -> Bench {
     bench.target.distro = "fedora".into();
     bench.target.family = Family::Redhat;
     bench.target.release = "42".into();
-    let source = Source { uri: url.into(), suite: "base".into(), components: vec![], keyring: verify.map(PathBuf::from), verify: verify.is_some() };
+    let source = Source {
+        uri: url.into(),
+        suite: "base".into(),
+        components: vec![],
+        keyring: verify.map(PathBuf::from),
+        verify: verify.is_some(),
+    };
     let packages = packages.iter().map(|name| (*name).to_owned()).collect();
     bench.step(Phase::Root, "00-bootstrap", StepAction::Bootstrap(Bootstrap { packages, sources: vec![source] }));
     bench
 }
 
 fn packages(install: &[&str], remove: &[&str]) -> StepAction {
-    let map = |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), vec!["tester".to_owned()])).collect::<BTreeMap<_, _>>();
+    let map = |names: &[&str]| {
+        names.iter().map(|name| ((*name).to_owned(), vec!["tester".to_owned()])).collect::<BTreeMap<_, _>>()
+    };
     StepAction::Packages(Packages { install: map(install), remove: map(remove), recommends: false })
 }
 

@@ -12,10 +12,18 @@ use support::{Bench, Ended};
 fn host_a_tiny_plan_runs_in_memory_and_on_disk() {
     for work in ["memory", "disk"] {
         let mut bench = Bench::with_tree();
-        bench.hook(Phase::Install, "50-hello", "#!/bin/sh\necho pid $$ in $(hostname) at $PWD as $(id -u), $ISOTOPE_PHASE\n");
+        bench.hook(
+            Phase::Install,
+            "50-hello",
+            "#!/bin/sh\necho pid $$ in $(hostname) at $PWD as $(id -u), $ISOTOPE_PHASE\n",
+        );
         let ended = bench.run(&[work]);
         ended.assert_ok();
-        assert!(ended.lines().iter().any(|line| line.contains("in localhost at / as 0, install")), "{:#?}", ended.lines());
+        assert!(
+            ended.lines().iter().any(|line| line.contains("in localhost at / as 0, install")),
+            "{:#?}",
+            ended.lines()
+        );
         assert_eq!(bench.left(), Vec::<String>::new());
         let work: Vec<_> = bench.path("cache/work").read_dir().unwrap().flatten().map(|e| e.file_name()).collect();
         assert_eq!(work, [".lock"], "a work directory is left");
@@ -38,7 +46,11 @@ fn host_the_sandbox_has_its_own_kernel_file_systems() {
         test \"$(cat /etc/resolv.conf)\" = \"$HOSTS\" && echo resolv.conf is that of the host\n";
     let hosts = std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default().trim_end().to_owned();
     bench.hook_with(Phase::Install, "50-look", script, &[("HOSTS", EnvValue::from(hosts))]);
-    bench.hook(Phase::PostInstall, "50-again", "#!/bin/sh\ntest -e /tmp/kept && echo /tmp lives as long as the build\n");
+    bench.hook(
+        Phase::PostInstall,
+        "50-again",
+        "#!/bin/sh\ntest -e /tmp/kept && echo /tmp lives as long as the build\n",
+    );
     bench.hook(
         Phase::PostRoot,
         "50-clean",
@@ -79,11 +91,19 @@ fn host_a_hostile_tree_leads_nowhere() {
     bench.step(Phase::PreInstall, "grub.cfg", write("/boot/grub/grub.cfg"));
     std::fs::write(bench.path("element/file"), "mine").unwrap();
     let source = bench.path("element/file");
-    bench.step(Phase::PreInstall, "file", StepAction::Files(Files { source, dest: "/etc/conf.d/precious".into(), mode: None }));
+    bench.step(
+        Phase::PreInstall,
+        "file",
+        StepAction::Files(Files { source, dest: "/etc/conf.d/precious".into(), mode: None }),
+    );
     bench.hook(Phase::Install, "50-run", "#!/bin/sh\ntest -f /etc/resolv.conf && echo ran\nreadlink /boot\n");
     bench.hook(Phase::PostRoot, "50-look", "#!/bin/sh\nreadlink \"$TARGET_ROOT/etc/resolv.conf\"\ncat \"$TARGET_ROOT$(readlink \"$TARGET_ROOT/boot\")/grub/grub.cfg\"\n");
     let ended = bench.run(&["memory"]);
-    ended.assert_ok().assert_line("ran").assert_line("mine").assert_line(&format!("{}/precious", outside.path().display()));
+    ended
+        .assert_ok()
+        .assert_line("ran")
+        .assert_line("mine")
+        .assert_line(&format!("{}/precious", outside.path().display()));
     assert_eq!(std::fs::read_to_string(outside.path().join("precious")).unwrap(), "kept");
     assert_eq!(outside.path().read_dir().unwrap().count(), 1, "something was written outside of the target");
 }
@@ -103,7 +123,11 @@ fn host_daemons_do_not_outlive_their_step() {
     let mut bench = Bench::with_tree();
     // It holds the hook's output open, which must not keep the build waiting.
     bench.hook(Phase::Install, "50-daemon", "#!/bin/sh\nsleep 31415 &\nsleep 31416 >/dev/null 2>&1 &\necho started\n");
-    bench.hook(Phase::PostRoot, "50-look", "#!/bin/sh\nfor p in /proc/[0-9]*; do echo seen: $(tr '\\0' ' ' < $p/cmdline); done\nsleep 31417 &\n");
+    bench.hook(
+        Phase::PostRoot,
+        "50-look",
+        "#!/bin/sh\nfor p in /proc/[0-9]*; do echo seen: $(tr '\\0' ' ' < $p/cmdline); done\nsleep 31417 &\n",
+    );
     let begun = std::time::Instant::now();
     let ended = bench.run(&["memory"]);
     ended.assert_ok().assert_line("started");
@@ -127,7 +151,11 @@ fn host_a_failing_hook_says_what_happened() {
     assert_eq!(failed["tail"], serde_json::json!(["one", "two"]));
     assert_eq!(failed["class"], "configuration");
     let message = failed["message"].as_str().unwrap();
-    assert!(message.starts_with("hook install.d/50-bad of element tiny failed: ") && message.ends_with("ended with exit status 3"), "{message}");
+    assert!(
+        message.starts_with("hook install.d/50-bad of element tiny failed: ")
+            && message.ends_with("ended with exit status 3"),
+        "{message}"
+    );
     assert!(failed["hints"][0].as_str().unwrap().contains("--on-error=shell"));
     let log = std::fs::read_to_string(failed["log"].as_str().unwrap()).unwrap();
     assert!(log.contains("  two") && log.contains("FAILED install/50-bad"), "{log}");
@@ -139,7 +167,12 @@ fn host_a_failing_hook_says_what_happened() {
 fn host_secrets_are_not_told() {
     let mut bench = Bench::with_tree();
     let secret = EnvValue { value: "hunter22hunter".into(), secret: true };
-    bench.hook_with(Phase::Install, "50-leak", "#!/bin/sh\necho the password is $PASSWORD\nexit 1\n", &[("PASSWORD", secret)]);
+    bench.hook_with(
+        Phase::Install,
+        "50-leak",
+        "#!/bin/sh\necho the password is $PASSWORD\nexit 1\n",
+        &[("PASSWORD", secret)],
+    );
     // A plan read back from JSON carries no secrets: the value arrives as `***`, which is what must be seen.
     let ended = bench.run(&["memory"]);
     assert!(!ended.stdout.contains("hunter22"), "{}", ended.stdout);
@@ -163,8 +196,19 @@ fn host_a_shell_opens_in_the_failed_sandbox() {
     let mut bench = Bench::with_tree();
     let value = EnvValue::from("seen".to_owned());
     bench.hook_with(Phase::Install, "50-bad", "#!/bin/sh\nexit 1\n", &[("MARK", value)]);
-    let mut child = bench.command(&["memory", "shell"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(b"echo $MARK in $(ls /run/isotope/element) > /tmp/x; cat /tmp/x; sleep 31419 &\nexit\n").unwrap();
+    let mut child = bench
+        .command(&["memory", "shell"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(b"echo $MARK in $(ls /run/isotope/element) > /tmp/x; cat /tmp/x; sleep 31419 &\nexit\n")
+        .unwrap();
     let ended = Ended::of(child.wait_with_output().unwrap());
     assert_eq!(ended.code, Some(1));
     assert!(ended.stdout.contains("seen in install.d"), "{}\n{}", ended.stdout, ended.stderr);
@@ -175,14 +219,22 @@ fn host_a_shell_opens_in_the_failed_sandbox() {
 #[test]
 fn host_syncing_costs_nothing_in_the_target() {
     let mut bench = Bench::with_tree();
-    bench.hook(Phase::Install, "50-sync", "#!/bin/sh\ndd if=/dev/zero of=/root/file bs=64k count=64 conv=fsync 2>/dev/null && sync && echo synced\n");
+    bench.hook(
+        Phase::Install,
+        "50-sync",
+        "#!/bin/sh\ndd if=/dev/zero of=/root/file bs=64k count=64 conv=fsync 2>/dev/null && sync && echo synced\n",
+    );
     bench.run(&["disk"]).assert_ok().assert_line("synced");
 }
 
 #[test]
 fn host_a_tree_is_exported_with_clamped_times_and_a_manifest() {
     let mut bench = Bench::with_tree();
-    bench.hook(Phase::Install, "50-new", "#!/bin/sh\ntouch /etc/new; touch -d @1000000000 /etc/old; ln -s new /etc/link\n");
+    bench.hook(
+        Phase::Install,
+        "50-new",
+        "#!/bin/sh\ntouch /etc/new; touch -d @1000000000 /etc/old; ln -s new /etc/link\n",
+    );
     bench.export(Format::Tar, "tiny.tar");
     bench.run(&["memory"]).assert_ok();
     let tar = std::fs::File::open(bench.path("out/tiny.tar")).unwrap();
@@ -209,8 +261,11 @@ fn host_a_disk_and_a_tree_are_exported_by_one_build() {
     bench.export(Format::Raw, "tiny.raw").export(Format::Tar, "tiny.tar");
     bench.run(&["disk"]).assert_ok();
     let tar = std::fs::File::open(bench.path("out/tiny.tar")).unwrap();
-    let names: Vec<String> =
-        tar::Archive::new(tar).entries().unwrap().map(|entry| entry.unwrap().path().unwrap().display().to_string()).collect();
+    let names: Vec<String> = tar::Archive::new(tar)
+        .entries()
+        .unwrap()
+        .map(|entry| entry.unwrap().path().unwrap().display().to_string())
+        .collect();
     assert!(names.iter().any(|name| name.ends_with("etc/late")), "the tree of the archive is that of the disk");
     assert!(names.iter().any(|name| name.ends_with("etc/fstab")));
     assert!(bench.path("out/tiny.raw").metadata().unwrap().len() > 1 << 20);

@@ -104,12 +104,18 @@ fn host_kill_any_process_at_any_moment() {
         let moment = Duration::from_micros(next(whole));
         std::thread::sleep(moment);
         let family = family(child.id());
-        let Some(victim) = family.keys().nth(usize::try_from(next(family.len().max(1) as u64)).unwrap()) else { continue };
+        let Some(victim) = family.keys().nth(usize::try_from(next(family.len().max(1) as u64)).unwrap()) else {
+            continue;
+        };
         kill(*victim, nix::sys::signal::Signal::SIGKILL);
         let status = child.wait().unwrap();
         killed += u32::from(!status.success());
         let alive = survivors(&family, Duration::from_secs(10));
-        assert!(alive.is_empty(), "round {round} after {moment:?}, {victim} ({}) killed: {alive:?} live on", family[victim]);
+        assert!(
+            alive.is_empty(),
+            "round {round} after {moment:?}, {victim} ({}) killed: {alive:?} live on",
+            family[victim]
+        );
         assert_eq!(settled(&bench), Vec::<String>::new(), "round {round} after {moment:?}");
         assert_eq!(bench.path("out").read_dir().unwrap().count(), 0);
     }
@@ -130,7 +136,8 @@ fn host_each_link_of_the_chain_takes_the_others_with_it() {
             std::thread::sleep(Duration::from_millis(5));
         }
         let family = family(child.id());
-        let chain: Vec<u32> = family.iter().filter(|(_, line)| line.contains("isotope-run-plan")).map(|(pid, _)| *pid).collect();
+        let chain: Vec<u32> =
+            family.iter().filter(|(_, line)| line.contains("isotope-run-plan")).map(|(pid, _)| *pid).collect();
         assert_eq!(chain.len(), 3, "{family:?}");
         kill(chain[depth], nix::sys::signal::Signal::SIGKILL);
         let status = child.wait().unwrap();
@@ -160,7 +167,8 @@ fn host_an_interrupt_leaves_nothing_and_says_so() {
             let alive = survivors(&family, Duration::ZERO);
             assert!(alive.is_empty(), "{alive:?}");
             assert_eq!(bench.left(), Vec::<String>::new());
-            let work: Vec<_> = bench.path("cache/work").read_dir().unwrap().flatten().map(|entry| entry.file_name()).collect();
+            let work: Vec<_> =
+                bench.path("cache/work").read_dir().unwrap().flatten().map(|entry| entry.file_name()).collect();
             assert_eq!(work, [".lock"]);
         }
     }

@@ -2,10 +2,14 @@
 //!
 //! In: directories, earlier wins. Out: [`Catalogue`], or every problem of every manifest at once.
 
+mod references;
+
 use crate::diagnostic::sort;
 use crate::validate::{self, Reference};
-use crate::{Diagnostic, ElementSet, HookFile, Manifest, ManifestError, Origin, Phase, ResolveErrors, Severity, hook, resolve};
-use std::collections::BTreeMap;
+use crate::{
+    Diagnostic, ElementSet, HookFile, Manifest, ManifestError, Origin, Phase, ResolveErrors, Severity, hook, resolve,
+};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// One element.
@@ -40,6 +44,8 @@ pub struct Catalogue {
     pub foreign: BTreeMap<String, PathBuf>,
     /// What a user may want to know: overridden elements, ignored hook files.
     pub notes: Vec<Diagnostic>,
+    /// Names of elements that have errors of their own: what others say about them cannot be judged.
+    broken: BTreeSet<String>,
 }
 
 /// Load every element of the search path. Earlier directories win; the caller puts the built-in one last.
@@ -59,6 +65,7 @@ pub fn load(search_path: &[PathBuf]) -> Result<Catalogue, Vec<ManifestError>> {
             Err(problem) => problems.push(problem),
         }
     }
+    references::check(&mut catalogue, &mut problems);
     sort(&mut problems);
     if problems.is_empty() { Ok(catalogue) } else { Err(problems) }
 }
@@ -70,7 +77,8 @@ pub fn load(search_path: &[PathBuf]) -> Result<Catalogue, Vec<ManifestError>> {
 pub(crate) fn load_one(dir: &Path) -> Result<(Element, Vec<Diagnostic>), Vec<Diagnostic>> {
     let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let file = dir.join("element.toml");
-    let text = std::fs::read_to_string(&file).map_err(|error| vec![Diagnostic::error(&file, format!("cannot be read: {error}"))])?;
+    let text = std::fs::read_to_string(&file)
+        .map_err(|error| vec![Diagnostic::error(&file, format!("cannot be read: {error}"))])?;
     let (hooks, found) = hook::find(&name, dir);
     let (mut problems, notes): (Vec<_>, Vec<_>) = found.into_iter().partition(|one| one.severity == Severity::Error);
     if !validate::is_element_name(&name) {
@@ -107,7 +115,7 @@ impl Catalogue {
             self.notes.push(Diagnostic::error(dir, message).severity(Severity::Note));
             return;
         }
-        if self.foreign.contains_key(&name) {
+        if self.foreign.contains_key(&name) || self.broken.contains(&name) {
             return;
         }
         if !dir.join("element.toml").is_file() {
@@ -119,7 +127,10 @@ impl Catalogue {
                 self.notes.extend(notes);
                 self.elements.insert(name, element);
             }
-            Err(more) => problems.extend(more),
+            Err(more) => {
+                problems.extend(more);
+                self.broken.insert(name);
+            }
         }
     }
 

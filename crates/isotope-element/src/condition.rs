@@ -30,7 +30,9 @@ impl Condition {
             && any(family, &target.family)
             && any(release, &target.release)
             && any(arch, &target.arch)
-            && vars.iter().all(|(name, accepted)| var(name).is_some_and(|value| accepted.iter().any(|one| one.matches(value))))
+            && vars
+                .iter()
+                .all(|(name, accepted)| var(name).is_some_and(|value| accepted.iter().any(|one| one.matches(value))))
     }
 
     /// Whether it holds for an action of `element`.
@@ -46,11 +48,21 @@ mod tests {
 
     #[test]
     fn all_parts_must_hold() {
-        let target =
-            TargetFacts { arch: Arch::X86_64, distro: "debian".into(), family: Family::Debian, release: "trixie".into() };
-        let own = BTreeMap::from([("bios".to_owned(), Value::Bool(true)), ("sources".to_owned(), Value::List(vec!["Ec2".into()]))]);
+        let target = TargetFacts {
+            arch: Arch::X86_64,
+            distro: "debian".into(),
+            family: Family::Debian,
+            release: "trixie".into(),
+        };
+        let own = BTreeMap::from([
+            ("bios".to_owned(), Value::Bool(true)),
+            ("sources".to_owned(), Value::List(vec!["Ec2".into()])),
+        ]);
         let values = Values(BTreeMap::from([("e".to_owned(), own)]));
-        let vars = |name: &str, value: Value| Condition { vars: BTreeMap::from([(name.into(), vec![value])]), ..Condition::default() };
+        let vars = |name: &str, value: Value| Condition {
+            vars: BTreeMap::from([(name.into(), vec![value])]),
+            ..Condition::default()
+        };
         let family = |family| Condition { family: vec![family], ..Condition::default() };
         for (condition, expected) in [
             (Condition::default(), true),

@@ -147,7 +147,10 @@ impl fmt::Display for Diagnostic {
                 let before: String =
                     text.chars().take(*column as usize - 1).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
                 let carets = "^".repeat(*width as usize);
-                write!(f, "\n{margin}--> {file}:{line}:{column}\n{margin} |\n{number} | {text}\n{margin} | {before}{carets}")?;
+                write!(
+                    f,
+                    "\n{margin}--> {file}:{line}:{column}\n{margin} |\n{number} | {text}\n{margin} | {before}{carets}"
+                )?;
             }
         }
         if let Some(hint) = &self.hint {
@@ -182,7 +185,7 @@ mod tests {
 
     #[test]
     fn spots_stay_inside_the_text() {
-        for span in [0..0, 0..99, 99..120, 3..2] {
+        for span in [0..0, 0..99, 99..120, Range { start: 3, end: 2 }] {
             let spot = Spot::of("ab\nc", span);
             assert!(spot.width >= 1 && spot.line <= 2);
         }

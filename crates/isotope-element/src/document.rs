@@ -4,7 +4,7 @@
 //! Manifests use it, and recipes do. The schema is the one that editors get: it cannot disagree with the parser.
 
 use crate::diagnostic::{Diagnostic, Spot, line_of, sort};
-use crate::nearest::suggest;
+use crate::nearest::{nearest, suggest};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::Value as Json;
@@ -146,6 +146,7 @@ impl<'a> Walk<'a> {
     fn table(&mut self, schema: &'a Json, table: &DeTable<'_>, span: Range<usize>, name: &str) {
         let schema = self.resolve(schema);
         let known = schema.get("properties").and_then(Json::as_object);
+        let mut meant = Vec::new();
         for (key, value) in table.iter() {
             let inner = if name.is_empty() { key.get_ref().to_string() } else { format!("{name}.{}", key.get_ref()) };
             if let Some(schema) = known.and_then(|known| known.get(key.get_ref().as_ref())) {
@@ -154,7 +155,16 @@ impl<'a> Walk<'a> {
                 match schema.get("additionalProperties") {
                     Some(Json::Bool(false)) => {
                         let place = if name.is_empty() { String::new() } else { format!(" in `{name}`") };
-                        let hint = suggest(key.get_ref(), known.into_iter().flat_map(|k| k.keys().map(String::as_str)), "known keys");
+                        meant.extend(
+                            known
+                                .into_iter()
+                                .filter_map(|known| nearest(key.get_ref(), known.keys().map(String::as_str))),
+                        );
+                        let hint = suggest(
+                            key.get_ref(),
+                            known.into_iter().flat_map(|k| k.keys().map(String::as_str)),
+                            "known keys",
+                        );
                         self.problem(key.span(), format!("unknown key `{}`{place}", key.get_ref()), hint);
                     }
                     Some(schema @ Json::Object(_)) => self.value(schema, value, &inner),
@@ -163,11 +173,23 @@ impl<'a> Walk<'a> {
             }
         }
         for required in schema.get("required").and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str) {
-            if !table.iter().any(|(key, _)| key.get_ref() == required) {
+            // A misspelt key has been reported already.
+            if !meant.contains(&required) && !table.iter().any(|(key, _)| key.get_ref() == required) {
                 let place = if name.is_empty() { String::new() } else { format!("`{name}` lacks ") };
-                let message = if place.is_empty() { format!("key `{required}` is missing") } else { format!("{place}the key `{required}`") };
-                let help = known.and_then(|known| known.get(required)).and_then(|schema| schema.get("description")).and_then(Json::as_str);
-                self.problem(span.clone(), message, help.map(|help| format!("add `{required} = …`: {}", first_line(help))));
+                let message = if place.is_empty() {
+                    format!("key `{required}` is missing")
+                } else {
+                    format!("{place}the key `{required}`")
+                };
+                let help = known
+                    .and_then(|known| known.get(required))
+                    .and_then(|schema| schema.get("description"))
+                    .and_then(Json::as_str);
+                self.problem(
+                    span.clone(),
+                    message,
+                    help.map(|help| format!("add `{required} = …`: {}", first_line(help))),
+                );
             }
         }
     }
@@ -211,7 +233,10 @@ impl<'a> Walk<'a> {
         if let Some(number) = number
             && (low.is_some_and(|low| number < low) || high.is_some_and(|high| number > high))
         {
-            let (low, high) = (low.map_or(String::new(), |low| low.to_string()), high.map_or("more".to_owned(), |high| high.to_string()));
+            let (low, high) = (
+                low.map_or(String::new(), |low| low.to_string()),
+                high.map_or("more".to_owned(), |high| high.to_string()),
+            );
             self.problem(span, format!("`{name}` is {number}, but goes from {low} to {high}"), None);
         }
     }
@@ -221,7 +246,9 @@ impl<'a> Walk<'a> {
         expected.dedup();
         let hint = match value.get_ref() {
             DeValue::String(_) if expected == ["a list"] => Some("put it in brackets: [\"…\"]".to_owned()),
-            DeValue::String(text) if expected.contains(&"true or false") && matches!(text.as_ref(), "true" | "false") => {
+            DeValue::String(text)
+                if expected.contains(&"true or false") && matches!(text.as_ref(), "true" | "false") =>
+            {
                 Some(format!("write {text} without quotes"))
             }
             DeValue::Integer(_) | DeValue::Float(_) if expected == ["a string"] => Some("put it in quotes".to_owned()),
@@ -261,7 +288,9 @@ fn kinds(schema: &Json) -> Vec<String> {
     };
     match schema.get("type") {
         Some(Json::String(one)) => vec![word(one).to_owned()],
-        Some(Json::Array(several)) => several.iter().filter_map(Json::as_str).map(|kind| word(kind).to_owned()).collect(),
+        Some(Json::Array(several)) => {
+            several.iter().filter_map(Json::as_str).map(|kind| word(kind).to_owned()).collect()
+        }
         _ => vec!["a string".to_owned()],
     }
 }
@@ -280,4 +309,51 @@ fn kind_of(value: &DeValue<'_>) -> &'static str {
 
 fn first_line(help: &str) -> &str {
     help.lines().next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Deserialize, JsonSchema)]
+    #[serde(deny_unknown_fields)]
+    struct Sample {
+        name: At<String>,
+        #[serde(default)]
+        #[schemars(range(min = 1, max = 4))]
+        count: Option<u32>,
+        size: Option<u32>,
+    }
+
+    fn messages(text: &str) -> Vec<String> {
+        let problems = parse::<Sample>(Path::new("f"), text).unwrap_err();
+        problems.iter().map(|one| format!("{}:{}", one.line().unwrap_or(0), one.message)).collect()
+    }
+
+    #[test]
+    fn values_know_their_place() {
+        let sample: Sample = parse(Path::new("f"), "count = 4\nname = \"x\"\n").unwrap();
+        assert_eq!(
+            (sample.name.value.as_str(), sample.name.span, sample.count, sample.size),
+            ("x", 17..20, Some(4), None)
+        );
+    }
+
+    #[test]
+    fn all_faults_of_a_document_are_told() {
+        assert_eq!(messages("nam = 1\n"), ["1:unknown key `nam`"]);
+        assert_eq!(
+            messages("count = 9\nsize = -1\n"),
+            [
+                "1:key `name` is missing",
+                "1:`count` is 9, but goes from 1 to 4",
+                "2:`size` is -1, but goes from 0 to 4294967295",
+            ]
+        );
+        assert_eq!(
+            messages("name = [\"x\"]\ncount = \"many\"\n"),
+            ["1:`name` is a list, but a string is expected", "2:`count` is a string, but a whole number is expected",]
+        );
+        assert_eq!(messages("name = \"x\"\nname = \"y\"\n").len(), 1);
+    }
 }

@@ -93,7 +93,11 @@ fn of_phase(element: &str, phase: Phase, dir: &Path, problems: &mut Vec<Diagnost
         } else {
             let message = format!("`{name}` is ignored: a hook's name has letters, digits, `_` and `-` only");
             let renamed: String = name.split('.').next().unwrap_or_default().to_owned();
-            problems.push(Diagnostic::error(&path, message).severity(Severity::Warning).hint(Some(format!("rename it, for example to `{renamed}`"))));
+            problems.push(
+                Diagnostic::error(&path, message)
+                    .severity(Severity::Warning)
+                    .hint(Some(format!("rename it, for example to `{renamed}`"))),
+            );
         }
     }
     hooks.sort_by(|a, b| a.order().cmp(&b.order()));
@@ -113,7 +117,8 @@ mod tests {
             path: PathBuf::new(),
             executable: true,
         };
-        let mut hooks: Vec<HookFile> = ["100-c", "50-probe", "10-b", "10-a", "010-lead", "9-a", "a-nonum", "Zz-nonum"].map(hook).into();
+        let mut hooks: Vec<HookFile> =
+            ["100-c", "50-probe", "10-b", "10-a", "010-lead", "9-a", "a-nonum", "Zz-nonum"].map(hook).into();
         hooks.sort_by(|a, b| a.order().cmp(&b.order()));
         let names: Vec<&str> = hooks.iter().map(|hook| hook.name.as_str()).collect();
         assert_eq!(names, ["Zz-nonum", "a-nonum", "9-a", "010-lead", "10-a", "10-b", "50-probe", "100-c"]);

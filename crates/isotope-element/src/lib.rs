@@ -1,5 +1,6 @@
 //! Pure: what an element is. Manifest, search path, variables, resolution, templates.
 //!
+//! [`load`] a search path, [`Catalogue::resolve`] names of it; [`lint::check`] an element, [`scaffold::element`] a new one.
 //! In: directories. Out: an ordered [`ElementSet`] of parsed, validated elements. It must not know recipes, plans or the host.
 //! It reads the directories of the search path and nothing else; it writes nothing and starts nothing.
 
@@ -8,10 +9,12 @@ mod condition;
 mod diagnostic;
 pub mod document;
 mod hook;
+pub mod lint;
 mod manifest;
 mod nearest;
 mod raw;
 mod resolve;
+pub mod scaffold;
 mod size;
 mod target;
 pub mod template;
@@ -24,8 +27,9 @@ pub use condition::Condition;
 pub use diagnostic::{Diagnostic, ManifestError, Severity, Spot};
 pub use hook::HookFile;
 pub use manifest::{
-    BootloaderSection, BootstrapSection, CheckBody, CheckSection, DistroSection, FilesSection, FilesystemSection, LayoutSection,
-    Located, Manifest, PackagesSection, PartitionSection, ServicesSection, SourceSection, SysprepSection, TemplateSection,
+    BootloaderSection, BootstrapSection, CheckBody, CheckSection, DistroSection, FilesSection, FilesystemSection,
+    LayoutSection, Located, Manifest, PackagesSection, PartitionSection, ServicesSection, SourceSection,
+    SysprepSection, TemplateSection,
 };
 pub use nearest::suggest;
 pub use resolve::{ElementSet, ResolveErrors};

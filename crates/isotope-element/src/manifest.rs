@@ -1,6 +1,6 @@
 //! A validated `element.toml`: every value has its type, every template is parsed, every section knows its line.
 
-use crate::{Condition, Family, Phase, Template, VarDecl};
+use crate::{Condition, Family, Phase, Template, VarDecl, VarDefault};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -52,6 +52,100 @@ pub struct Manifest {
     pub properties: BTreeMap<String, Template>,
     /// Proofs, run in the booted guest.
     pub checks: Vec<CheckSection>,
+}
+
+impl Manifest {
+    /// Every `when`.
+    pub fn conditions(&self) -> impl Iterator<Item = &Condition> {
+        let Self { bootstrap, packages, files, templates, services, layout, checks, .. } = self;
+        let sources = bootstrap.iter().flat_map(|bootstrap| &bootstrap.sources).map(|one| &one.when);
+        let partitions = layout.iter().flat_map(|layout| &layout.partitions).map(|one| &one.when);
+        let actions = packages.iter().map(|one| &one.when).chain(files.iter().map(|one| &one.when));
+        let more = templates.iter().map(|one| &one.when).chain(services.iter().map(|one| &one.when));
+        sources.chain(partitions).chain(actions).chain(more).chain(checks.iter().map(|one| &one.when))
+    }
+
+    /// Every `when`, to be changed.
+    pub(crate) fn conditions_mut(&mut self) -> impl Iterator<Item = &mut Condition> {
+        let Self { bootstrap, packages, files, templates, services, layout, checks, .. } = self;
+        let sources = bootstrap.iter_mut().flat_map(|bootstrap| &mut bootstrap.sources).map(|one| &mut one.when);
+        let partitions = layout.iter_mut().flat_map(|layout| &mut layout.partitions).map(|one| &mut one.when);
+        let actions = packages.iter_mut().map(|one| &mut one.when).chain(files.iter_mut().map(|one| &mut one.when));
+        let more = templates.iter_mut().map(|one| &mut one.when).chain(services.iter_mut().map(|one| &mut one.when));
+        sources.chain(partitions).chain(actions).chain(more).chain(checks.iter_mut().map(|one| &mut one.when))
+    }
+
+    /// Every template, of all sections.
+    #[must_use]
+    pub fn all_templates(&self) -> Vec<&Template> {
+        let Self {
+            file: _,
+            summary: _,
+            requires: _,
+            provides: _,
+            after: _,
+            conflicts: _,
+            vars,
+            distro,
+            bootstrap,
+            packages,
+            files,
+            templates,
+            services,
+            sysprep: _,
+            layout,
+            bootloader,
+            properties,
+            checks,
+        } = self;
+        let mut all: Vec<&Template> = Vec::new();
+        all.extend(vars.values().filter_map(|decl| match &decl.default {
+            Some(VarDefault::Template(template)) => Some(template),
+            _ => None,
+        }));
+        if let Some(DistroSection { name, family: _, release, line: _ }) = distro {
+            all.extend([name, release]);
+        }
+        if let Some(BootstrapSection { packages, sources, line: _ }) = bootstrap {
+            all.extend(packages);
+            for SourceSection { uri, suite, components, keyring, verify, when: _, line: _ } in sources {
+                all.extend([uri, suite]);
+                all.extend(components.iter().chain(keyring).chain(verify));
+            }
+        }
+        for PackagesSection { names, names_from: _, remove, phase: _, recommends, when: _, line: _ } in packages {
+            all.extend(names.iter().chain(remove).chain(recommends));
+        }
+        all.extend(files.iter().map(|files| &files.dest));
+        all.extend(templates.iter().flat_map(|section| [&section.template, &section.dest]));
+        for ServicesSection { enable, disable, mask, phase: _, when: _, line: _ } in services {
+            all.extend(enable.iter().chain(disable).chain(mask));
+        }
+        if let Some(LayoutSection { table, sector_size, size, partitions, line: _ }) = layout {
+            all.extend(table.iter().chain(sector_size).chain(size));
+            for PartitionSection { name: _, kind, size, filesystem, when: _, line: _ } in partitions {
+                all.extend([kind, size]);
+                if let Some(FilesystemSection { kind, label, mount, options, passno: _, mkfs_options, line: _ }) =
+                    filesystem
+                {
+                    all.push(kind);
+                    all.extend(label.iter().chain(mount).chain(options).chain(mkfs_options));
+                }
+            }
+        }
+        if let Some(BootloaderSection { bios, uefi, secure_boot, timeout, kernel_args, consoles, line: _ }) = bootloader
+        {
+            all.extend(bios.iter().chain(uefi).chain(secure_boot).chain(timeout).chain(kernel_args).chain(consoles));
+        }
+        all.extend(properties.values());
+        for CheckSection { name, body, timeout: _, when: _, line: _ } in checks {
+            all.push(name);
+            if let CheckBody::Text(text) = body {
+                all.push(text);
+            }
+        }
+        all
+    }
 }
 
 /// `[distro]`.

@@ -46,7 +46,14 @@ mod tests {
 
     #[test]
     fn distances() {
-        for (a, b, expected) in [("", "", 0), ("a", "", 1), ("sting", "string", 1), ("ab", "ba", 1), ("vm", "rm", 1), ("kitten", "sitting", 3)] {
+        for (a, b, expected) in [
+            ("", "", 0),
+            ("a", "", 1),
+            ("sting", "string", 1),
+            ("ab", "ba", 1),
+            ("vm", "rm", 1),
+            ("kitten", "sitting", 3),
+        ] {
             assert_eq!(distance(a, b), expected, "{a} {b}");
         }
     }

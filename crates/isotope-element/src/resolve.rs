@@ -34,7 +34,8 @@ impl ElementSet {
     /// The hooks of a phase, of all elements, in the order in which they run: by leading number, then bytes, then element order.
     #[must_use]
     pub fn hooks(&self, phase: Phase) -> Vec<&HookFile> {
-        let mut hooks: Vec<&HookFile> = self.elements.iter().filter_map(|element| element.hooks.get(&phase)).flatten().collect();
+        let mut hooks: Vec<&HookFile> =
+            self.elements.iter().filter_map(|element| element.hooks.get(&phase)).flatten().collect();
         hooks.sort_by(|a, b| a.order().cmp(&b.order()));
         hooks
     }
@@ -64,13 +65,17 @@ pub(crate) fn resolve(catalogue: &Catalogue, names: &[&str]) -> Result<ElementSe
     let requires = elements
         .iter()
         .map(|element| {
-            let needs = element.manifest.requires.iter().filter_map(|need| providers.get(&need.value).cloned()).collect();
+            let needs =
+                element.manifest.requires.iter().filter_map(|need| providers.get(&need.value).cloned()).collect();
             (element.name.clone(), needs)
         })
         .collect();
     let requested = names.iter().map(|name| (*name).to_owned()).collect();
     Ok(ElementSet { elements, requested, requires, providers })
 }
+
+/// A name, and the element and place that require it (none: the user).
+type Wanted<'c> = (String, Option<(&'c Element, &'c Located<String>)>);
 
 struct Resolver<'c> {
     catalogue: &'c Catalogue,
@@ -87,24 +92,25 @@ impl<'c> Resolver<'c> {
         let start: usize = text.split_inclusive('\n').take(at.line.saturating_sub(1) as usize).map(str::len).sum();
         let line = text[start..].lines().next().unwrap_or_default();
         // The name as it stands on its line; several elements may be named there.
-        let spot = line.find(&format!("\"{}\"", at.value)).map(|column| {
-            crate::Spot::of(&text, start + column..start + column + at.value.len() + 2)
-        });
+        let spot = line
+            .find(&format!("\"{}\"", at.value))
+            .map(|column| crate::Spot::of(&text, start + column..start + column + at.value.len() + 2));
         let diagnostic = Diagnostic::error(&element.manifest.file, message).hint(hint);
         self.errors.push(if let Some(spot) = spot { diagnostic.at(spot) } else { diagnostic });
     }
 
     /// Finds every element that the names pull in.
     fn close(&mut self, names: &[&str]) {
-        let mut queue: VecDeque<(String, Option<(&'c Element, &'c Located<String>)>)> =
-            names.iter().map(|name| ((*name).to_owned(), None)).collect();
+        let mut queue: VecDeque<Wanted<'c>> = names.iter().map(|name| ((*name).to_owned(), None)).collect();
         let mut provided = Vec::new();
         let mut seen = BTreeSet::new();
         while let Some((name, wanted)) = queue.pop_front() {
             if let Some(element) = self.catalogue.elements.get(&name) {
                 if seen.insert(name) {
                     self.enter(element);
-                    queue.extend(element.manifest.requires.iter().map(|need| (need.value.clone(), Some((element, need)))));
+                    queue.extend(
+                        element.manifest.requires.iter().map(|need| (need.value.clone(), Some((element, need)))),
+                    );
                 }
             } else {
                 provided.push((name, wanted));
@@ -145,7 +151,10 @@ impl<'c> Resolver<'c> {
         let hint = if !who.is_empty() {
             Some(format!("add an element that provides it: {}", who.join(", ")))
         } else if let Some(dir) = self.catalogue.foreign.get(name) {
-            Some(format!("{} has no element.toml; elements in diskimage-builder's style are not read yet", dir.display()))
+            Some(format!(
+                "{} has no element.toml; elements in diskimage-builder's style are not read yet",
+                dir.display()
+            ))
         } else {
             suggest(name, self.catalogue.elements.keys().map(String::as_str), "known elements")
         };
@@ -154,14 +163,18 @@ impl<'c> Resolver<'c> {
                 let message = format!("element `{}` requires `{name}`, which is not there", element.name);
                 self.error(element, need, message, hint);
             }
-            None => self.errors.push(Diagnostic::error(Path::new(""), format!("there is no element `{name}`")).hint(hint)),
+            None => {
+                self.errors.push(Diagnostic::error(Path::new(""), format!("there is no element `{name}`")).hint(hint))
+            }
         }
     }
 
     fn check_relations(&mut self) {
         for element in self.closure.clone() {
             for conflict in &element.manifest.conflicts {
-                if let Some(other) = self.providers.get(&conflict.value).filter(|other| **other != element.name).cloned() {
+                if let Some(other) =
+                    self.providers.get(&conflict.value).filter(|other| **other != element.name).cloned()
+                {
                     let message = format!("element `{}` conflicts with `{other}`, and both are wanted", element.name);
                     self.error(element, conflict, message, Some("leave one of them out".to_owned()));
                 }
@@ -173,7 +186,8 @@ impl<'c> Resolver<'c> {
     fn check_references(&mut self) {
         for element in self.closure.clone() {
             for reference in &element.references {
-                let owner = self.providers.get(&reference.element).and_then(|name| self.catalogue.elements.get(name));
+                // By the element's own name: templates see no provided names.
+                let owner = self.closure.iter().find(|owner| owner.name == reference.element);
                 let (message, hint) = match owner {
                     Some(owner) if owner.manifest.vars.contains_key(&reference.var) => continue,
                     Some(owner) => (
@@ -196,14 +210,21 @@ impl<'c> Resolver<'c> {
         for element in &self.closure {
             for hook in element.hooks.values().flatten().filter(|hook| !hook.executable) {
                 let message = format!("the hook `{}` of element `{}` is not executable", hook.name, element.name);
-                self.errors.push(Diagnostic::error(&hook.path, message).hint(format!("chmod +x {}", hook.path.display())));
+                self.errors
+                    .push(Diagnostic::error(&hook.path, message).hint(format!("chmod +x {}", hook.path.display())));
             }
         }
     }
 
     /// Depth first from the requested names; a way back to an element on the path is a cycle.
     fn order(&mut self, names: &[&str]) -> Vec<&'c str> {
-        let mut walk = Walk { catalogue: self.catalogue, providers: &self.providers, path: Vec::new(), done: Vec::new(), cycles: BTreeSet::new() };
+        let mut walk = Walk {
+            catalogue: self.catalogue,
+            providers: &self.providers,
+            path: Vec::new(),
+            done: Vec::new(),
+            cycles: BTreeSet::new(),
+        };
         for name in names {
             if let Some(owner) = walk.owner(name) {
                 walk.visit(owner);
@@ -268,7 +289,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         for (name, body) in elements {
             std::fs::create_dir(dir.path().join(name)).unwrap();
-            std::fs::write(dir.path().join(name).join("element.toml"), format!("summary = \"{name}\"\n{body}")).unwrap();
+            std::fs::write(dir.path().join(name).join("element.toml"), format!("summary = \"{name}\"\n{body}"))
+                .unwrap();
         }
         let catalogue = crate::load(&[dir.path().to_owned()]).unwrap();
         (dir, catalogue)
@@ -304,7 +326,12 @@ mod tests {
         ]);
         let text = catalogue.resolve(&["a", "oss"]).unwrap_err().to_string();
         for part in [
-            "requires `nothing`", "element.toml:2", "conflicts with `c`", "b → c → b", "no element `oss`", "did you mean `os`?",
+            "requires `nothing`",
+            "element.toml:2",
+            "conflicts with `c`",
+            "b → c → b",
+            "no element `oss`",
+            "did you mean `os`?",
             "an element that provides it: os",
         ] {
             assert!(text.contains(part), "`{part}` is not in:\n{text}");

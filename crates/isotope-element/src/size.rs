@@ -6,7 +6,9 @@ use crate::Bytes;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SizeError {
     /// No digits where digits are expected.
-    #[error("\"{0}\" is no size: a number is expected, with a unit (KiB, MiB, GiB, TiB; KB, MB, GB, TB) or without (bytes)")]
+    #[error(
+        "\"{0}\" is no size: a number is expected, with a unit (KiB, MiB, GiB, TiB; KB, MB, GB, TB) or without (bytes)"
+    )]
     NotANumber(String),
     /// An unknown unit.
     #[error("\"{unit}\" in \"{text}\" is no unit: use KiB, MiB, GiB, TiB (times 1024) or KB, MB, GB, TB (times 1000)")]
@@ -55,7 +57,11 @@ impl Bytes {
         let fraction = fraction.trim_end_matches('0');
         let mut bytes = u128::from(whole) * factor;
         if !fraction.is_empty() {
-            let digits: u128 = fraction.parse().ok().filter(|_| fraction.len() <= 12).ok_or_else(|| SizeError::Fraction(text.to_owned()))?;
+            let digits: u128 = fraction
+                .parse()
+                .ok()
+                .filter(|_| fraction.len() <= 12)
+                .ok_or_else(|| SizeError::Fraction(text.to_owned()))?;
             let scale = 10_u128.pow(u32::try_from(fraction.len()).unwrap_or(u32::MAX));
             // A decimal fraction of a binary unit is rarely whole ("1.1 GiB"): rounded to the nearest byte; of plain bytes it is an error.
             if factor == 1 {

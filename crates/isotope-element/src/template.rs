@@ -1,7 +1,7 @@
 //! Templates: handlebars, strict, nothing escaped. Which variables a template names is known, and checked, when it is loaded.
 //!
 //! In a template stand: an element's own variables (`{{release}}`), those of other elements of the image (`{{vm.root_fs}}`),
-//! the target (`{{target.arch}}`), `{{#if}}`, `{{#unless}}`, `{{#each}}`, `{{#with}}`, and the helpers of [`HELPERS`].
+//! the target (`{{target.arch}}`), `{{#if}}`, `{{#unless}}`, `{{#each}}`, and the helpers of [`HELPERS`].
 //! A list alone renders joined by spaces, a size as bytes, a bool as `true` or `false`.
 
 mod helpers;
@@ -117,7 +117,9 @@ impl<'v> Renderer<'v> {
     /// As [`Self::render`], or it gives something else.
     pub fn render_bool(&self, element: &str, template: &Template) -> Result<bool, RenderError> {
         let text = self.render(element, template)?;
-        text.trim().parse().map_err(|_| RenderError::new(template, format!("\"{text}\" is given where true or false is expected")))
+        text.trim()
+            .parse()
+            .map_err(|_| RenderError::new(template, format!("\"{text}\" is given where true or false is expected")))
     }
 
     /// Render a template that must give a whole number.
@@ -126,7 +128,9 @@ impl<'v> Renderer<'v> {
     /// As [`Self::render`], or it gives something else.
     pub fn render_u32(&self, element: &str, template: &Template) -> Result<u32, RenderError> {
         let text = self.render(element, template)?;
-        text.trim().parse().map_err(|_| RenderError::new(template, format!("\"{text}\" is given where a whole number is expected")))
+        text.trim()
+            .parse()
+            .map_err(|_| RenderError::new(template, format!("\"{text}\" is given where a whole number is expected")))
     }
 
     /// What a template of this element sees. Its own variables win over elements of the same name.
@@ -161,7 +165,8 @@ fn render(handlebars: &Handlebars<'_>, template: &Template, data: Json) -> Resul
             RenderErrorReason::MissingVariable(None) => "a name has no value here".to_owned(),
             reason => reason.to_string(),
         };
-        RenderError::new(template, message)
+        let below = error.line_no.map_or(0, |line| u32::try_from(line).unwrap_or(u32::MAX).saturating_sub(1));
+        RenderError { line: template.line.saturating_add(below), ..RenderError::new(template, message) }
     })?;
     output.into_string().map_err(|error| RenderError::new(template, error.to_string()))
 }

@@ -7,7 +7,9 @@ use std::fmt;
 use std::path::PathBuf;
 
 /// A count of bytes. Text forms: `10 GiB` (1024-based: KiB MiB GiB TiB), `10 GB` (1000-based), plain bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(transparent)]
 pub struct Bytes(pub u64);
 
@@ -69,8 +71,17 @@ pub enum Phase {
 impl Phase {
     /// All phases, in order.
     pub const ALL: [Self; 11] = [
-        Self::Root, Self::ExtraData, Self::PreInstall, Self::Install, Self::PostInstall, Self::PostRoot,
-        Self::BlockDevice, Self::PreFinalise, Self::Finalise, Self::Cleanup, Self::Export,
+        Self::Root,
+        Self::ExtraData,
+        Self::PreInstall,
+        Self::Install,
+        Self::PostInstall,
+        Self::PostRoot,
+        Self::BlockDevice,
+        Self::PreFinalise,
+        Self::Finalise,
+        Self::Cleanup,
+        Self::Export,
     ];
 
     /// The name used in hook directories (`<name>.d`), plans and logs.

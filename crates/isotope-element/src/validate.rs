@@ -71,8 +71,23 @@ impl Checker<'_> {
 
     fn manifest(&mut self, raw: RawManifest) -> Manifest {
         let RawManifest {
-            summary, requires, provides, after, conflicts, vars, distro, bootstrap, packages, files, templates, services, sysprep,
-            layout, bootloader, properties, checks,
+            summary,
+            requires,
+            provides,
+            after,
+            conflicts,
+            vars,
+            distro,
+            bootstrap,
+            packages,
+            files,
+            templates,
+            services,
+            sysprep,
+            layout,
+            bootloader,
+            properties,
+            checks,
         } = raw;
         if summary.value.trim().is_empty() || summary.value.contains('\n') {
             self.problem(summary.span, "`summary` is one line that says what the element is for", None);
@@ -82,6 +97,15 @@ impl Checker<'_> {
         let own = self.dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         for (key, names) in ["requires", "provides", "after", "conflicts"].into_iter().zip(relations) {
             self.relation(key, names, &own);
+        }
+        for conflict in &conflicts {
+            let key = [("requires", &requires), ("provides", &provides)]
+                .into_iter()
+                .find(|(_, names)| names.iter().any(|name| name.value == conflict.value));
+            if let Some((key, _)) = key {
+                let message = format!("the element conflicts with `{}`, which it {key} itself", conflict.value);
+                self.problem(conflict.span.clone(), message, Some("take it out of one of the two lists".to_owned()));
+            }
         }
         Manifest {
             file: self.file.to_owned(),
@@ -109,7 +133,11 @@ impl Checker<'_> {
         let mut seen = BTreeSet::new();
         for At { value, span } in names {
             if !is_element_name(value) {
-                self.problem(span.clone(), format!("\"{value}\" in `{key}` is no name: lower case letters, digits and `-`"), None);
+                self.problem(
+                    span.clone(),
+                    format!("\"{value}\" in `{key}` is no name: lower case letters, digits and `-`"),
+                    None,
+                );
             } else if !seen.insert(value) {
                 self.problem(span.clone(), format!("`{key}` names {value} twice"), None);
             } else if value == own && key != "provides" {
@@ -161,7 +189,11 @@ impl Checker<'_> {
         if let Some(text) = template.literal()
             && !fits(text)
         {
-            self.problem(span, format!("\"{text}\" is given where {expected} is expected"), Some("or a template: \"{{variable}}\"".to_owned()));
+            self.problem(
+                span,
+                format!("\"{text}\" is given where {expected} is expected"),
+                Some("or a template: \"{{variable}}\"".to_owned()),
+            );
         }
         Some(template)
     }
@@ -171,7 +203,11 @@ impl Checker<'_> {
         let span = text.span.clone();
         let template = self.template(text);
         if !template.text.starts_with('/') && !template.text.starts_with("{{") {
-            self.problem(span, format!("`{key}` is an absolute path in the target; \"{}\" is not", template.text), None);
+            self.problem(
+                span,
+                format!("`{key}` is an absolute path in the target; \"{}\" is not", template.text),
+                None,
+            );
         } else if template.text.split('/').any(|part| part == "..") {
             self.problem(span, format!("`{key}` must not contain `..`"), None);
         }
@@ -179,10 +215,13 @@ impl Checker<'_> {
     }
 
     fn condition(&mut self, when: Option<At<RawCondition>>) -> Condition {
-        let Some(At { value: RawCondition { distro, family, release, arch, vars }, .. }) = when else { return Condition::default() };
+        let Some(At { value: RawCondition { distro, family, release, arch, vars }, .. }) = when else {
+            return Condition::default();
+        };
         let words = |one_or_many: Option<At<OneOrMany>>| one_or_many.map_or_else(Vec::new, |at| at.value.0);
         // The schema has already refused unknown words.
-        let family = words(family).iter().filter_map(|word| Family::ALL.into_iter().find(|one| one.name() == word)).collect();
+        let family =
+            words(family).iter().filter_map(|word| Family::ALL.into_iter().find(|one| one.name() == word)).collect();
         let arch = words(arch).iter().filter_map(|word| Arch::ALL.into_iter().find(|one| one.name() == word)).collect();
         let vars = vars.into_iter().map(|(name, accepted)| self.accepted(name, accepted)).collect();
         Condition { distro: words(distro), family, release: words(release), arch, vars }
@@ -226,7 +265,9 @@ pub(crate) fn accept_all(decl: &VarDecl, given: &[Given]) -> (Vec<Value>, Vec<cr
     let mut errors = Vec::new();
     for one in given {
         match one {
-            Given::Toml(toml::Value::String(text)) if decl.kind == crate::VarType::List => values.push(Value::Text(text.clone())),
+            Given::Toml(toml::Value::String(text)) if decl.kind == crate::VarType::List => {
+                values.push(Value::Text(text.clone()))
+            }
             other => match decl.accept(other) {
                 Ok(value) => values.push(value),
                 Err(error) => errors.push(error),
@@ -235,3 +276,8 @@ pub(crate) fn accept_all(decl: &VarDecl, given: &[Given]) -> (Vec<Value>, Vec<cr
     }
     (values, errors)
 }
+
+#[cfg(test)]
+mod messages;
+#[cfg(test)]
+mod tests;

@@ -187,7 +187,8 @@ impl VarDecl {
                 ..wrong(&format!("one of {}", self.values.join(", ")))
             }),
             VarType::List => {
-                let items = text.split_whitespace().map(|item| item.trim_end_matches(',')).filter(|item| !item.is_empty());
+                let items =
+                    text.split_whitespace().map(|item| item.trim_end_matches(',')).filter(|item| !item.is_empty());
                 Ok(Value::List(items.map(str::to_owned).collect()))
             }
         }
@@ -258,7 +259,16 @@ mod tests {
 
     fn decl(kind: VarType) -> VarDecl {
         let values = if kind == VarType::Enum { vec!["trixie".to_owned(), "512".to_owned()] } else { Vec::new() };
-        VarDecl { name: "v".into(), kind, values, default: None, env: vec![], help: String::new(), secret: false, line: 1 }
+        VarDecl {
+            name: "v".into(),
+            kind,
+            values,
+            default: None,
+            env: vec![],
+            help: String::new(),
+            secret: false,
+            line: 1,
+        }
     }
 
     fn text(text: &str) -> Value {
@@ -291,7 +301,11 @@ mod tests {
         for (kind, given, message) in [
             (VarType::Bool, "ja", "`v` is true or false; \"ja\" is not"),
             (VarType::Int, "1.5", "`v` is a whole number; \"1.5\" is not"),
-            (VarType::Size, "10 Gib/s", "`v`: \"Gib/s\" in \"10 Gib/s\" is no unit: use KiB, MiB, GiB, TiB (times 1024) or KB, MB, GB, TB (times 1000)"),
+            (
+                VarType::Size,
+                "10 Gib/s",
+                "`v`: \"Gib/s\" in \"10 Gib/s\" is no unit: use KiB, MiB, GiB, TiB (times 1024) or KB, MB, GB, TB (times 1000)",
+            ),
             (VarType::Url, "deb.example.org", "`v` is a URL (https://…), or empty; \"deb.example.org\" is not"),
             (VarType::Url, "http://", "`v` is a URL (https://…), or empty; \"http://\" is not"),
             (VarType::Path, "etc", "`v` is an absolute path (/…), or empty; \"etc\" is not"),
@@ -308,8 +322,17 @@ mod tests {
     fn values_from_toml() {
         assert_eq!(decl(VarType::Enum).from_toml(&512.into()), Ok(text("512")));
         assert_eq!(decl(VarType::Bool).from_toml(&"true".into()), Ok(Value::Bool(true)));
-        assert_eq!(decl(VarType::Size).from_toml(&(-1).into()).unwrap_err().message, "`v` is a size; -1 is less than nothing");
-        assert_eq!(decl(VarType::Int).from_toml(&true.into()).unwrap_err().message, "`v` is an int, not a TOML boolean");
-        assert_eq!(decl(VarType::List).from_toml(&toml::Value::Array(vec![1.into()])).unwrap_err().message, "`v` is a list of strings");
+        assert_eq!(
+            decl(VarType::Size).from_toml(&(-1).into()).unwrap_err().message,
+            "`v` is a size; -1 is less than nothing"
+        );
+        assert_eq!(
+            decl(VarType::Int).from_toml(&true.into()).unwrap_err().message,
+            "`v` is an int, not a TOML boolean"
+        );
+        assert_eq!(
+            decl(VarType::List).from_toml(&toml::Value::Array(vec![1.into()])).unwrap_err().message,
+            "`v` is a list of strings"
+        );
     }
 }

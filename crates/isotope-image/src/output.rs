@@ -146,7 +146,10 @@ impl PendingOutput {
         rustix::io::dup(&self.file)
             .and_then(|descriptor| {
                 rustix::io::fcntl_setfd(&descriptor, FdFlags::empty())?;
-                Ok(ToolPath { path: format!("/proc/self/fd/{}", descriptor.as_raw_fd()).into(), _descriptor: descriptor })
+                Ok(ToolPath {
+                    path: format!("/proc/self/fd/{}", descriptor.as_raw_fd()).into(),
+                    _descriptor: descriptor,
+                })
             })
             .map_err(|error| self.error("hand to a tool", error.into()))
     }

@@ -1,7 +1,7 @@
 //! Output files: what was asked for, checked against what formats can do, with defaults filled in.
 
-use crate::problem::Problem;
 use crate::planner::implicit;
+use crate::problem::Problem;
 use crate::recipe::{command_line, unknown};
 use crate::{Checksum, Compression, Export, Format};
 use isotope_element::Origin;
@@ -48,7 +48,13 @@ const FORMS: &[Form] = &[
     Form { format: Format::Vhdx, name: "vhdx", content: Disk, tool: Some("qemu-img"), compressions: &[Plain] },
     Form { format: Format::Vdi, name: "vdi", content: Disk, tool: Some("qemu-img"), compressions: &[Plain] },
     Form { format: Format::Tar, name: "tar", content: Tree, tool: None, compressions: &[Zstd, Gzip, Xz, Plain] },
-    Form { format: Format::Squashfs, name: "squashfs", content: Tree, tool: Some("mksquashfs"), compressions: &[Zstd, Xz, Gzip, Plain] },
+    Form {
+        format: Format::Squashfs,
+        name: "squashfs",
+        content: Tree,
+        tool: Some("mksquashfs"),
+        compressions: &[Zstd, Xz, Gzip, Plain],
+    },
 ];
 
 impl Format {
@@ -114,7 +120,11 @@ impl ExportRequest {
 }
 
 /// The outputs of a build. Without a request: a qcow2 where there is a disk, a tar archive where there is none.
-pub(crate) fn settle(requests: &[ExportRequest], name: &str, has_layout: bool) -> (Vec<(Export, Origin)>, Vec<Problem>) {
+pub(crate) fn settle(
+    requests: &[ExportRequest],
+    name: &str,
+    has_layout: bool,
+) -> (Vec<(Export, Origin)>, Vec<Problem>) {
     let default = [ExportRequest::by_default(if has_layout { Format::Qcow2 } else { Format::Tar })];
     let requests = if requests.is_empty() { default.as_slice() } else { requests };
     let (mut exports, mut problems) = (Vec::new(), Vec::new());
@@ -123,13 +133,22 @@ pub(crate) fn settle(requests: &[ExportRequest], name: &str, has_layout: bool) -
         let form = form(request.format);
         if form.content == Disk && !has_layout {
             let message = format!("a {} needs a disk, and no element of this recipe has a [layout]", form.name);
-            problems.push(Problem::configuration(message).at(&request.origin).remedy("add the element `vm`, or export tar or squashfs"));
+            problems.push(
+                Problem::configuration(message)
+                    .at(&request.origin)
+                    .remedy("add the element `vm`, or export tar or squashfs"),
+            );
         }
-        let compression = request.compression.or_else(|| form.compressions.first().copied()).unwrap_or(Compression::None);
+        let compression =
+            request.compression.or_else(|| form.compressions.first().copied()).unwrap_or(Compression::None);
         if !form.compressions.contains(&compression) {
             let known: Vec<&str> = form.compressions.iter().map(|known| known.name()).collect();
             let message = format!("{} cannot be compressed with {}", form.name, compression.name());
-            problems.push(Problem::configuration(message).at(&request.origin).remedy(format!("it can with: {}", known.join(", "))));
+            problems.push(
+                Problem::configuration(message)
+                    .at(&request.origin)
+                    .remedy(format!("it can with: {}", known.join(", "))),
+            );
         }
         let file_name = format!("{name}.{}{}", form.name, suffix(form, compression));
         if names.insert(file_name.clone(), ()).is_some() {

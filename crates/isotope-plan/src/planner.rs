@@ -64,7 +64,12 @@ pub fn plan(recipe: &Recipe, set: &ElementSet, facts: &HostFacts) -> Result<Plan
         properties,
         checks,
         warnings,
-        target: Target { arch: target.arch, distro: target.distro.clone(), family: target.family, release: target.release.clone() },
+        target: Target {
+            arch: target.arch,
+            distro: target.distro.clone(),
+            family: target.family,
+            release: target.release.clone(),
+        },
     })
 }
 
@@ -97,7 +102,9 @@ fn variables<'e>(element: &'e Element, scope: &Scope<'_>) -> BTreeMap<&'e str, E
 fn checks(scope: &mut Scope<'_>) -> Vec<Check> {
     let mut checks = Vec::new();
     for element in &scope.set.elements {
-        for section in element.manifest.checks.iter().filter(|section| scope.holds(element, &section.when)).collect::<Vec<_>>() {
+        for section in
+            element.manifest.checks.iter().filter(|section| scope.holds(element, &section.when)).collect::<Vec<_>>()
+        {
             let name = scope.public(element, &section.name, "a check's name");
             let run = match &section.body {
                 CheckBody::Text(template) => scope.public(element, template, "a check"),
@@ -123,7 +130,8 @@ fn properties(scope: &mut Scope<'_>, recipe: &Recipe, warnings: &mut Vec<String>
             properties.insert(name.clone(), (value, &element.name));
         }
     }
-    let mut properties: BTreeMap<String, String> = properties.into_iter().map(|(name, (value, _))| (name, value)).collect();
+    let mut properties: BTreeMap<String, String> =
+        properties.into_iter().map(|(name, (value, _))| (name, value)).collect();
     properties.extend(recipe.properties.clone());
     properties
 }

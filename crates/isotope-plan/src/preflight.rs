@@ -78,18 +78,22 @@ pub fn preflight(plan: &Plan, facts: &HostFacts) -> Vec<Problem> {
     let mut problems = Vec::new();
     if !facts.is_root {
         problems.push(
-            Problem::environment("a build needs root: it makes namespaces, mounts and device nodes").remedy("run it with sudo"),
+            Problem::environment("a build needs root: it makes namespaces, mounts and device nodes")
+                .remedy("run it with sudo"),
         );
     }
     for (name, origin) in needed_tools(plan) {
         if !facts.tools.contains(name) {
-            problems.extend(TOOLS.iter().find(|tool| tool.name == name).map(|tool| missing(tool, facts.family, &origin)));
+            problems
+                .extend(TOOLS.iter().find(|tool| tool.name == name).map(|tool| missing(tool, facts.family, &origin)));
         }
     }
     if plan.layout.is_some() && !facts.loop_devices {
         let message = "there are no loop devices, with which filesystems of a disk image are mounted";
         problems.push(
-            Problem::environment(message).remedy("load the module `loop` (modprobe loop); in a container, pass /dev/loop-control and /dev/loop*"),
+            Problem::environment(message).remedy(
+                "load the module `loop` (modprobe loop); in a container, pass /dev/loop-control and /dev/loop*",
+            ),
         );
     }
     keyrings(plan, facts, &mut problems);
@@ -105,10 +109,13 @@ fn tools_of(plan: &Plan, action: &StepAction) -> Vec<&'static str> {
             Family::Redhat => vec!["dnf", "rpm"],
         },
         StepAction::Disk => {
-            let filesystems = plan.layout.iter().flat_map(|layout| &layout.partitions).filter_map(|part| part.filesystem.as_ref());
+            let filesystems =
+                plan.layout.iter().flat_map(|layout| &layout.partitions).filter_map(|part| part.filesystem.as_ref());
             filesystems.filter_map(|filesystem| filesystem.kind.tool()).chain(["fstrim"]).collect()
         }
-        StepAction::Export { index } => plan.exports.get(*index).and_then(|export| export.format.tool()).into_iter().collect(),
+        StepAction::Export { index } => {
+            plan.exports.get(*index).and_then(|export| export.format.tool()).into_iter().collect()
+        }
         StepAction::Files(_)
         | StepAction::Write(_)
         | StepAction::Services(_)
@@ -123,7 +130,10 @@ fn missing(tool: &HostTool, family: Option<Family>, origin: &Origin) -> Problem 
     let (package, remedy) = match family {
         Some(Family::Debian) => (tool.debian, format!("apt-get install {}", tool.debian)),
         Some(Family::Redhat) => (tool.fedora, format!("dnf install {}", tool.fedora)),
-        None => (tool.debian, format!("install the package that has it ({} on Debian, {} on Fedora)", tool.debian, tool.fedora)),
+        None => (
+            tool.debian,
+            format!("install the package that has it ({} on Debian, {} on Fedora)", tool.debian, tool.fedora),
+        ),
     };
     let message = format!("`{}` is not installed on this host; it is needed to {}", tool.name, tool.purpose);
     Problem { package: Some(package.to_owned()), ..Problem::environment(message).at(origin).remedy(remedy) }
@@ -150,7 +160,10 @@ fn keyrings(plan: &Plan, facts: &HostFacts, problems: &mut Vec<Problem>) {
 }
 
 fn keyring_problem(plan: &Plan, facts: &HostFacts, keyring: &Path) -> Problem {
-    let message = format!("the key file {} is not on this host, so nothing from the archive could be verified", keyring.display());
+    let message = format!(
+        "the key file {} is not on this host, so nothing from the archive could be verified",
+        keyring.display()
+    );
     let package = match (plan.target.distro.as_str(), facts.family) {
         ("debian", Some(Family::Debian)) => Some("debian-archive-keyring"),
         ("debian", Some(Family::Redhat)) => Some("debian-keyring"),
@@ -168,9 +181,10 @@ fn keyring_problem(plan: &Plan, facts: &HostFacts, keyring: &Path) -> Problem {
 fn space(plan: &Plan, facts: &HostFacts, problems: &mut Vec<Problem>) {
     let outputs = plan.exports.len().max(1) as u64;
     let least_output = Bytes(LEAST_OUTPUT.0.saturating_mul(outputs));
-    for (space, least, what) in
-        [(&facts.work_space, LEAST_WORK.max(swap_and_fixed(plan)), "the tree of this recipe needs"), (&facts.output_space, least_output, "the outputs of this recipe need")]
-    {
+    for (space, least, what) in [
+        (&facts.work_space, LEAST_WORK.max(swap_and_fixed(plan)), "the tree of this recipe needs"),
+        (&facts.output_space, least_output, "the outputs of this recipe need"),
+    ] {
         if let Some(FreeSpace { dir, free }) = space.as_ref().filter(|space| space.free < least) {
             let message = format!("{} has {free} free; {what} at least {least}", dir.display());
             problems.push(Problem::environment(message).remedy("free some space, or name another directory"));

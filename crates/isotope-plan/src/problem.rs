@@ -89,7 +89,8 @@ impl Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)?;
-        if let Some(origin) = self.origin.as_ref().filter(|origin| origin.file.is_some() || origin.element != "isotope") {
+        if let Some(origin) = self.origin.as_ref().filter(|origin| origin.file.is_some() || origin.element != "isotope")
+        {
             write!(f, "\n  --> {}", place(origin, self.spot.as_deref()))?;
         }
         if let Some(spot) = &self.spot {
@@ -135,7 +136,14 @@ impl From<Diagnostic> for Problem {
         let Diagnostic { severity: _, file, spot, message, hint } = diagnostic;
         let line = spot.as_ref().map(|spot| spot.line);
         let origin = Origin { element: "recipe".to_owned(), file: Some(file), line };
-        Self { class: ProblemClass::Configuration, message, origin: Some(Box::new(origin)), spot: spot.map(Box::new), remedy: hint, package: None }
+        Self {
+            class: ProblemClass::Configuration,
+            message,
+            origin: Some(Box::new(origin)),
+            spot: spot.map(Box::new),
+            remedy: hint,
+            package: None,
+        }
     }
 }
 

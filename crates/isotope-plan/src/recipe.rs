@@ -109,7 +109,8 @@ impl Recipe {
     /// The argument has another form.
     pub fn set(&mut self, argument: &str) -> Result<(), Problem> {
         let parts = argument.split_once('=').and_then(|(key, value)| Some((key.split_once('.')?, value)));
-        let Some(((element, var), value)) = parts.filter(|((element, var), _)| !element.is_empty() && !var.is_empty()) else {
+        let Some(((element, var), value)) = parts.filter(|((element, var), _)| !element.is_empty() && !var.is_empty())
+        else {
             return Err(Problem::usage(format!("`--set {argument}` has not the form element.variable=value"))
                 .remedy("for example: --set debian-minimal.release=bookworm"));
         };
@@ -171,14 +172,20 @@ impl Reader<'_> {
             self.error(name.span.clone(), format!("name: {fault}"), NAME_HINT);
         }
         if elements.value.is_empty() {
-            self.error(elements.span.clone(), "a recipe needs at least one element".to_owned(), "for example: elements = [\"debian-minimal\"]");
+            self.error(
+                elements.span.clone(),
+                "a recipe needs at least one element".to_owned(),
+                "for example: elements = [\"debian-minimal\"]",
+            );
         }
         let elements = elements.value.into_iter();
         let recipe = Recipe {
             name: name.value,
             summary: summary.unwrap_or_default(),
             file: Some(self.path.to_owned()),
-            elements: elements.map(|element| ElementRequest { origin: self.origin(&element), name: element.value }).collect(),
+            elements: elements
+                .map(|element| ElementRequest { origin: self.origin(&element), name: element.value })
+                .collect(),
             vars: self.vars(vars),
             exports: exports.into_iter().map(|export| self.export(export)).collect(),
             size: size.and_then(|size| self.size(size)),
@@ -188,13 +195,18 @@ impl Reader<'_> {
         (recipe, self.errors)
     }
 
-    fn vars(&self, raw: BTreeMap<String, BTreeMap<String, At<raw::RawValue>>>) -> BTreeMap<String, BTreeMap<String, Setting>> {
+    fn vars(
+        &self,
+        raw: BTreeMap<String, BTreeMap<String, At<raw::RawValue>>>,
+    ) -> BTreeMap<String, BTreeMap<String, Setting>> {
         let setting = |value: At<raw::RawValue>| Setting {
             origin: self.origin(&value),
             spot: Some(Spot::of(self.text, value.span)),
             given: Given::Toml(value.value.into()),
         };
-        let vars = |vars: BTreeMap<String, At<raw::RawValue>>| vars.into_iter().map(|(var, value)| (var, setting(value))).collect();
+        let vars = |vars: BTreeMap<String, At<raw::RawValue>>| {
+            vars.into_iter().map(|(var, value)| (var, setting(value))).collect()
+        };
         raw.into_iter().map(|(element, of_element)| (element, vars(of_element))).collect()
     }
 
@@ -209,7 +221,9 @@ impl Reader<'_> {
             raw::RawSize::Text(text) => text,
             raw::RawSize::Bytes(bytes) => bytes.to_string(),
         };
-        sizes::disk(&text).map_err(|fault| self.error(raw.span, format!("size: {fault}"), "or `auto`: as large as the content needs")).ok()
+        sizes::disk(&text)
+            .map_err(|fault| self.error(raw.span, format!("size: {fault}"), "or `auto`: as large as the content needs"))
+            .ok()
     }
 
     fn origin<T>(&self, at: &At<T>) -> Origin {

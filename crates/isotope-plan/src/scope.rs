@@ -60,7 +60,10 @@ impl<'s> Scope<'s> {
 
     fn refuse_secret(&mut self, element: &Element, template: &Template, what: &str) -> bool {
         let Some(name) = self.secret_in(element, template) else { return false };
-        let message = format!("{what} of element {} uses the secret variable `{name}`, and is shown in plans and manifests", element.name);
+        let message = format!(
+            "{what} of element {} uses the secret variable `{name}`, and is shown in plans and manifests",
+            element.name
+        );
         let problem = Problem::configuration(message).at(&element.origin(template.line));
         self.problems.push(problem.remedy("use secrets in templates and hooks only"));
         true

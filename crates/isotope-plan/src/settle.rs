@@ -6,7 +6,9 @@
 use crate::problem::suggest;
 use crate::recipe::Setting;
 use crate::{HostFacts, Problem, Recipe};
-use isotope_element::{Element, ElementSet, Origin, Renderer, TargetFacts, Template, Value, Values, VarDecl, VarDefault};
+use isotope_element::{
+    Element, ElementSet, Origin, Renderer, TargetFacts, Template, Value, Values, VarDecl, VarDefault,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// All variables with their values, and the target.
@@ -25,7 +27,14 @@ struct Pending<'s> {
 
 /// Settles everything, or says everything that is missing or wrong.
 pub(crate) fn settle(recipe: &Recipe, set: &ElementSet, facts: &HostFacts) -> Result<Settled, Vec<Problem>> {
-    let mut settling = Settling { set, facts, given: BTreeMap::new(), values: Values::default(), pending: Vec::new(), problems: Vec::new() };
+    let mut settling = Settling {
+        set,
+        facts,
+        given: BTreeMap::new(),
+        values: Values::default(),
+        pending: Vec::new(),
+        problems: Vec::new(),
+    };
     settling.match_settings(recipe);
     settling.take_values();
     settling.resolve_defaults(None);
@@ -94,7 +103,8 @@ impl<'s> Settling<'s> {
         let whose = format!("{}.{}", element.name, decl.name);
         if let Some(setting) = self.given.get(&(element.name.as_str(), decl.name.as_str())) {
             return decl.accept(&setting.given).map(Some).map_err(|error| {
-                let problem = Problem::configuration(format!("element {}: {}", element.name, error.message)).maybe_remedy(error.hint);
+                let problem = Problem::configuration(format!("element {}: {}", element.name, error.message))
+                    .maybe_remedy(error.hint);
                 Box::new(located(problem, setting))
             });
         }
@@ -126,8 +136,9 @@ impl<'s> Settling<'s> {
     /// Renders the defaults whose names are known, until none is left that can be.
     fn resolve_defaults(&mut self, target: Option<&TargetFacts>) {
         loop {
-            let (ready, waiting): (Vec<_>, Vec<_>) =
-                std::mem::take(&mut self.pending).into_iter().partition(|pending| self.is_ready(pending, target.is_some()));
+            let (ready, waiting): (Vec<_>, Vec<_>) = std::mem::take(&mut self.pending)
+                .into_iter()
+                .partition(|pending| self.is_ready(pending, target.is_some()));
             self.pending = waiting;
             if ready.is_empty() {
                 return;
@@ -136,8 +147,10 @@ impl<'s> Settling<'s> {
                 match self.render(&pending, target) {
                     Ok(value) => self.insert(pending.element, &pending.decl.name, value),
                     Err(message) => {
-                        let message = format!("the default of {}.{}: {message}", pending.element.name, pending.decl.name);
-                        self.problems.push(Problem::configuration(message).at(&pending.element.origin(pending.decl.line)));
+                        let message =
+                            format!("the default of {}.{}: {message}", pending.element.name, pending.decl.name);
+                        self.problems
+                            .push(Problem::configuration(message).at(&pending.element.origin(pending.decl.line)));
                     }
                 }
             }
@@ -146,7 +159,11 @@ impl<'s> Settling<'s> {
 
     fn is_ready(&self, pending: &Pending<'_>, target_known: bool) -> bool {
         pending.template.names.iter().all(|name| {
-            if name.starts_with("target.") { target_known } else { self.values.get(&pending.element.name, name).is_some() }
+            if name.starts_with("target.") {
+                target_known
+            } else {
+                self.values.get(&pending.element.name, name).is_some()
+            }
         })
     }
 
@@ -164,20 +181,26 @@ impl<'s> Settling<'s> {
             [(element, distro)] => (*element, *distro),
             [] => {
                 let remedy = "add an operating system, for example the element debian-minimal";
-                self.problems.push(Problem::configuration("no element of this build says what is being made: none has a [distro]").remedy(remedy));
+                self.problems.push(
+                    Problem::configuration("no element of this build says what is being made: none has a [distro]")
+                        .remedy(remedy),
+                );
                 return None;
             }
             [.., (second, distro)] => {
                 let names: Vec<&str> = systems.iter().map(|(element, _)| element.name.as_str()).collect();
                 let message = format!("{} elements make an operating system: {}", names.len(), names.join(", "));
-                self.problems.push(Problem::configuration(message).at(&second.origin(distro.line)).remedy("keep one of them"));
+                self.problems
+                    .push(Problem::configuration(message).at(&second.origin(distro.line)).remedy("keep one of them"));
                 return None;
             }
         };
         let renderer = Renderer::new(&self.values, None);
         let rendered = [&distro.name, &distro.release].map(|template| renderer.render(&element.name, template));
         match rendered {
-            [Ok(name), Ok(release)] => Some(TargetFacts { arch: self.facts.arch, distro: name, family: distro.family, release }),
+            [Ok(name), Ok(release)] => {
+                Some(TargetFacts { arch: self.facts.arch, distro: name, family: distro.family, release })
+            }
             // Its variable has a wrong or missing value, which is reported already.
             _ if !self.problems.is_empty() => None,
             [first, second] => {
@@ -195,8 +218,11 @@ impl<'s> Settling<'s> {
         for pending in std::mem::take(&mut self.pending) {
             let needs: Vec<&str> = pending.template.names.iter().map(String::as_str).collect();
             let unknown = needs.iter().any(|name| {
-                let full = if name.contains('.') { (*name).to_owned() } else { format!("{}.{name}", pending.element.name) };
-                !name.starts_with("target.") && self.values.get(&pending.element.name, name).is_none() && !stuck.contains(&full)
+                let full =
+                    if name.contains('.') { (*name).to_owned() } else { format!("{}.{name}", pending.element.name) };
+                !name.starts_with("target.")
+                    && self.values.get(&pending.element.name, name).is_none()
+                    && !stuck.contains(&full)
             });
             // What it needs is reported itself, unless its element is not there at all.
             if unknown && !self.problems.is_empty() {
@@ -229,6 +255,7 @@ fn missing_value(element: &Element, decl: &VarDecl) -> Problem {
     if let Some(alias) = decl.env.first() {
         remedy.push_str(&format!(", or the environment variable {alias}"));
     }
-    let origin = Origin { element: element.name.clone(), file: Some(element.manifest.file.clone()), line: Some(decl.line) };
+    let origin =
+        Origin { element: element.name.clone(), file: Some(element.manifest.file.clone()), line: Some(decl.line) };
     Problem::configuration(message).at(&origin).remedy(remedy)
 }

@@ -47,7 +47,9 @@ fn header(plan: &Plan, out: &mut String) {
 }
 
 fn steps(plan: &Plan, out: &mut String) {
-    let number = |step: &Step| step.id.split_once('/').map_or(step.id.clone(), |(_, rest)| rest.split('-').next().unwrap_or(rest).to_owned());
+    let number = |step: &Step| {
+        step.id.split_once('/').map_or(step.id.clone(), |(_, rest)| rest.split('-').next().unwrap_or(rest).to_owned())
+    };
     let width = plan.steps.iter().map(|step| step.title.chars().count()).max().unwrap_or(0).min(88);
     for phase in Phase::ALL {
         let of_phase: Vec<&Step> = plan.steps.iter().filter(|step| step.phase == phase).collect();
@@ -145,7 +147,11 @@ fn disk(layout: &Layout, out: &mut String) {
         DiskSize::Auto => "as large as its content needs".to_owned(),
         DiskSize::Fixed(size) => size.to_string(),
     };
-    out.push_str(&format!("\ndisk: {name}, {size}, sectors of {} bytes, id {}\n", layout.sector_size.bytes(), layout.disk_id));
+    out.push_str(&format!(
+        "\ndisk: {name}, {size}, sectors of {} bytes, id {}\n",
+        layout.sector_size.bytes(),
+        layout.disk_id
+    ));
     let head = ["", "name", "kind", "size", "filesystem", "label", "mount", "options", "uuid of the filesystem"];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     rows.extend(layout.partitions.iter().map(partition));
@@ -197,8 +203,14 @@ impl std::fmt::Display for PartitionSize {
 }
 
 fn loader(boot: &BootSpec, out: &mut String) {
-    let firmware: Vec<&str> = [(boot.bios, "BIOS"), (boot.uefi, "UEFI")].iter().filter(|(on, _)| *on).map(|(_, name)| *name).collect();
-    out.push_str(&format!("\nboot: {}, Secure Boot {}, menu for {} s\n", firmware.join(" and "), boot.secure_boot, boot.timeout));
+    let firmware: Vec<&str> =
+        [(boot.bios, "BIOS"), (boot.uefi, "UEFI")].iter().filter(|(on, _)| *on).map(|(_, name)| *name).collect();
+    out.push_str(&format!(
+        "\nboot: {}, Secure Boot {}, menu for {} s\n",
+        firmware.join(" and "),
+        boot.secure_boot,
+        boot.timeout
+    ));
     for (what, words) in [("kernel arguments", &boot.kernel_args), ("consoles", &boot.consoles)] {
         if !words.is_empty() {
             out.push_str(&format!("  {what}: {}\n", words.join(" ")));
@@ -210,7 +222,12 @@ fn exports(plan: &Plan, out: &mut String) {
     out.push_str("\noutputs\n");
     let row = |export: &crate::Export| {
         let checksums: Vec<&str> = export.checksums.iter().map(|checksum| checksum.name()).collect();
-        vec![export.file_name.clone(), export.format.name().to_owned(), export.compression.name().to_owned(), checksums.join(", ")]
+        vec![
+            export.file_name.clone(),
+            export.format.name().to_owned(),
+            export.compression.name().to_owned(),
+            checksums.join(", "),
+        ]
     };
     table(plan.exports.iter().map(row).collect(), out);
 }
@@ -218,7 +235,9 @@ fn exports(plan: &Plan, out: &mut String) {
 /// Rows with aligned columns, indented by two.
 fn table(rows: Vec<Vec<String>>, out: &mut String) {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0);
+    let width = |column: usize| {
+        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
     let widths: Vec<usize> = (0..columns).map(width).collect();
     for row in &rows {
         let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();

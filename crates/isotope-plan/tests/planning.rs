@@ -100,7 +100,11 @@ fn who_gives_a_variable_its_value() {
     assert_eq!(release(&aliased(""), plain, None), "trixie", "an empty alias is not set");
     assert_eq!(release(&aliased("trixie"), &given, None), "bookworm", "the recipe wins over the environment");
     assert_eq!(release(&facts(), &given, Some("os.release=trixie")), "trixie", "--set wins over the recipe");
-    assert_eq!(release(&facts(), plain, Some("operating-system.release=bookworm")), "bookworm", "a provided name is its provider");
+    assert_eq!(
+        release(&facts(), plain, Some("operating-system.release=bookworm")),
+        "bookworm",
+        "a provided name is its provider"
+    );
 }
 
 #[test]

@@ -3,7 +3,7 @@
 mod support;
 
 use isotope_plan::layout::FilesystemKind;
-use isotope_plan::{FreeSpace, Bytes, HostFacts, Recipe, preflight};
+use isotope_plan::{Bytes, FreeSpace, HostFacts, Recipe, preflight};
 use support::{ELEMENTS, World, facts};
 
 fn parse(text: &str) -> String {
@@ -12,8 +12,10 @@ fn parse(text: &str) -> String {
 
 #[test]
 fn recipes() {
-    insta::assert_snapshot!("recipe_keys", parse(
-        r#"
+    insta::assert_snapshot!(
+        "recipe_keys",
+        parse(
+            r#"
 nam = "x"
 elements = ["os", 4]
 size = "ten"
@@ -26,7 +28,8 @@ checksums = ["sha257"]
 [[exports]]
 compression = "lz4"
 "#
-    ));
+        )
+    );
     insta::assert_snapshot!("recipe_values", parse("name = \"../x\"\nelements = []\nsize = \"10 GiX\"\n"));
     insta::assert_snapshot!("recipe_syntax", parse("name = \"x\nelements = [\n"));
 }
@@ -34,8 +37,11 @@ compression = "lz4"
 #[test]
 fn command_lines() {
     let mut recipe = Recipe::anonymous("x", &["os"]);
-    let mut said: Vec<String> =
-        ["os.release", "release=1", "=x", ".a=b"].iter().filter_map(|text| recipe.set(text).err()).map(|problem| problem.to_string()).collect();
+    let mut said: Vec<String> = ["os.release", "release=1", "=x", ".a=b"]
+        .iter()
+        .filter_map(|text| recipe.set(text).err())
+        .map(|problem| problem.to_string())
+        .collect();
     said.extend(recipe.set_formats(&["qcow", "iso", "raw"]).expect_err("unknown").iter().map(ToString::to_string));
     said.push(recipe.set_size("much").expect_err("no size").to_string());
     insta::assert_snapshot!(said.join("\n"));
@@ -211,6 +217,7 @@ fn missing_mirror() {
 
 #[test]
 fn label_lengths_are_those_of_the_filesystems() {
-    let lengths = [FilesystemKind::Ext4, FilesystemKind::Xfs, FilesystemKind::Btrfs, FilesystemKind::Fat, FilesystemKind::Swap];
+    let lengths =
+        [FilesystemKind::Ext4, FilesystemKind::Xfs, FilesystemKind::Btrfs, FilesystemKind::Fat, FilesystemKind::Swap];
     assert_eq!(lengths.map(FilesystemKind::longest_label), [16, 12, 255, 11, 16]);
 }

@@ -19,9 +19,14 @@ fn every_shipped_recipe_plans_and_passes_preflight() {
         }
         let text = std::fs::read_to_string(&path).expect("a recipe");
         let recipe = Recipe::parse(&path, &text).unwrap_or_else(|errors| panic!("{errors}"));
-        assert_eq!(path.file_stem().and_then(|stem| stem.to_str()), Some(recipe.name.as_str()), "a recipe is named as its file");
+        assert_eq!(
+            path.file_stem().and_then(|stem| stem.to_str()),
+            Some(recipe.name.as_str()),
+            "a recipe is named as its file"
+        );
         let set = catalogue.resolve(&recipe.element_names()).unwrap_or_else(|errors| panic!("{errors}"));
-        let plan = isotope_plan::plan(&recipe, &set, &facts()).unwrap_or_else(|errors| panic!("{}: {errors}", path.display()));
+        let plan =
+            isotope_plan::plan(&recipe, &set, &facts()).unwrap_or_else(|errors| panic!("{}: {errors}", path.display()));
         assert_eq!(preflight(&plan, &facts()), [], "{}", path.display());
         assert!(plan.steps.iter().any(|step| matches!(step.action, StepAction::Bootstrap(_))));
         count += 1;

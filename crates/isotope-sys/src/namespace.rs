@@ -208,7 +208,8 @@ fn relay(
     let mut pending = Vec::new();
     let mut chunk = vec![0_u8; 65536];
     loop {
-        let mut fds = [PollFd::new(pipe.as_fd(), PollFlags::POLLIN), PollFd::new(mask.descriptor.as_fd(), PollFlags::POLLIN)];
+        let mut fds =
+            [PollFd::new(pipe.as_fd(), PollFlags::POLLIN), PollFd::new(mask.descriptor.as_fd(), PollFlags::POLLIN)];
         match poll(&mut fds, PollTimeout::NONE) {
             Err(nix::Error::EINTR) => continue,
             result => result.map_err(errno("wait for events of the build"))?,
@@ -279,7 +280,8 @@ fn supervise(caller: Pid, hostname: &str, body: impl FnOnce(Channel) -> i32, pip
 }
 
 fn make_namespaces(hostname: &str) -> Result<(), String> {
-    let flags = CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWUTS;
+    let flags =
+        CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWUTS;
     unshare(flags).map_err(|error| format!("cannot make new namespaces ({error}); a build needs to run as root"))?;
     // Slave: what the host unmounts later goes away here too, and nothing mounted here is seen by the host.
     mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_SLAVE, None::<&str>)

@@ -56,8 +56,7 @@ const PROGRAM: [sock_filter; CALLS.len() + 5] = {
 pub fn install() -> std::io::Result<()> {
     let program = sock_fprog { len: PROGRAM.len() as u16, filter: PROGRAM.as_ptr().cast_mut() };
     // SAFETY: `program` points to a constant filter of the length it says; the kernel copies it and writes nothing.
-    let result = unsafe {
-        libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, std::ptr::from_ref(&program), 0, 0)
-    };
+    let result =
+        unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, std::ptr::from_ref(&program), 0, 0) };
     if result == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
 }

@@ -111,7 +111,10 @@ fn trees_are_copied_with_what_belongs_to_files() {
     tree.create_dir_all("/opt", 0o700).unwrap();
     tree.copy_in(source, "/opt", FileMode::Checkout).unwrap();
     let mode = |path: &str| tree.metadata(path).unwrap().unwrap().st_mode & 0o7777;
-    assert_eq!((mode("/opt"), mode("/opt/d"), mode("/opt/d/script"), mode("/opt/precious")), (0o700, 0o755, 0o755, 0o644));
+    assert_eq!(
+        (mode("/opt"), mode("/opt/d"), mode("/opt/d/script"), mode("/opt/precious")),
+        (0o700, 0o755, 0o755, 0o644)
+    );
     assert_eq!(tree.read_link("/opt/d/e/link").unwrap().unwrap(), "../script");
     tree.copy_in(&source.join("d/script"), "/exact", FileMode::Source).unwrap();
     tree.copy_in(&source.join("d/script"), "/fixed", FileMode::Fixed(0o640)).unwrap();

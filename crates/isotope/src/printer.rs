@@ -16,11 +16,6 @@ impl Printer {
         Self { json, quiet, color: !no_color && std::io::stderr().is_terminal() }
     }
 
-    /// Whether colours may be used on stderr.
-    pub fn color(&self) -> bool {
-        self.color
-    }
-
     /// Prints data: as JSON with `--json`, else as `text` gives it. A reader that went away is no error.
     pub fn data<T: serde::Serialize>(&self, value: &T, text: impl FnOnce() -> String) -> anyhow::Result<()> {
         let body = if self.json { serde_json::to_string_pretty(value)? } else { text() };

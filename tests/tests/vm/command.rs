@@ -61,7 +61,8 @@ pub fn secure_boot(report: &mut Report<'_>) {
 pub fn leftovers(report: &mut Report<'_>) {
     let Some(image) = report.step("the image is there", |bench| bench.images.get(Kind::Cloud)) else { return };
     report.step("the probe hears the image's kernel speak", |_| {
-        let found = accel::try_guest(&Probe::Image(image.clone()), Accel::Tcg, &Cancel::default()).map_err(with_hint)?;
+        let found =
+            accel::try_guest(&Probe::Image(image.clone()), Accel::Tcg, &Cancel::default()).map_err(with_hint)?;
         found.map_err(anyhow::Error::msg)
     });
     for (signal, code) in [("INT", Some(130)), ("TERM", Some(143))] {
@@ -81,7 +82,13 @@ pub fn leftovers(report: &mut Report<'_>) {
         ensure!(guest.ended()?.is_none(), "it was not killed");
         guest.nothing_runs()?;
         // It gets as far as making its own directory.
-        drop(Tool::new(isotope_tests::isotope()).arg("boot").arg(&image).args(["--disk-size", "1MiB", "--accel", "tcg"]).run());
+        drop(
+            Tool::new(isotope_tests::isotope())
+                .arg("boot")
+                .arg(&image)
+                .args(["--disk-size", "1MiB", "--accel", "tcg"])
+                .run(),
+        );
         ensure!(!guest.dir.exists(), "{} is still there", guest.dir.display());
         Ok(())
     });
@@ -97,7 +104,8 @@ struct Running {
 impl Running {
     /// Starts it and waits until QEMU runs.
     fn start(image: &Path) -> anyhow::Result<Self> {
-        let tool = Tool::new(isotope_tests::isotope()).arg("boot").arg(image).args(["--accel", "tcg", "--memory", "512"]);
+        let tool =
+            Tool::new(isotope_tests::isotope()).arg("boot").arg(image).args(["--accel", "tcg", "--memory", "512"]);
         let mut child = tool.spawn(Stdio::null(), Stdio::null(), Stdio::null())?;
         let deadline = Instant::now() + Duration::from_secs(60);
         loop {

@@ -47,14 +47,20 @@ fn started(vm: &mut Vm, timeout: Duration) -> anyhow::Result<bool> {
         std::thread::sleep(Duration::from_millis(200));
     }
     let last_seen = vm.console().last_seen();
-    Err(VmError::Timeout { waiting_for: "the firmware to start or refuse the loader".to_owned(), after: timeout, last_seen }.into())
+    Err(VmError::Timeout {
+        waiting_for: "the firmware to start or refuse the loader".to_owned(),
+        after: timeout,
+        last_seen,
+    }
+    .into())
 }
 
 fn make_disk(disk: &Path, kernel: Vec<u8>) -> anyhow::Result<()> {
     let size = 64 << 20;
     let mut file = File::options().read(true).write(true).create_new(true).open(disk)?;
     file.set_len(size)?;
-    let options = FatOptions { size, sector_size: 512, hidden_sectors: 0, volume_id: 1, label: None, epoch: 1_767_225_600 };
+    let options =
+        FatOptions { size, sector_size: 512, hidden_sectors: 0, volume_id: 1, label: None, epoch: 1_767_225_600 };
     let files = BTreeMap::from([("EFI/BOOT/BOOTX64.EFI".to_owned(), Content::Bytes(kernel))]);
     fat::build(&mut file, &options, &files)?;
     Ok(())

@@ -131,7 +131,24 @@ fn other_root(report: &mut Report<'_>, kind: Kind, firmware: Firmware, filesyste
         ensure!(found == filesystem, "/ is {found}");
         Ok(())
     });
+    if kind == Kind::Xfs {
+        report.vm_step("a running guest sees its disk grow and a new disk come", &mut vm, plug_and_grow);
+    }
     off(report, &mut vm);
+}
+
+/// Clouds resize and attach volumes while the guest runs.
+fn plug_and_grow(vm: &mut Vm) -> anyhow::Result<()> {
+    let disk = vm.disks().first().context("the machine has no disk")?.size + (1 << 30);
+    vm.grow_disk(0, disk)?;
+    vm.attach_empty_disk("volume1", 1 << 30)?;
+    let script = format!(
+        "n=0; while [ $n -lt 60 ]; do n=$((n + 1)); sleep 1; udevadm settle; \
+         [ $(($(cat /sys/block/vda/size) * 512)) = {disk} ] && [ -b /dev/disk/by-id/virtio-volume1 ] && exit 0; done; \
+         cat /sys/block/vda/size; ls -l /dev/disk/by-id; exit 1"
+    );
+    vm.ssh()?.root(&script, Duration::from_secs(240))?;
+    Ok(())
 }
 
 /// A guest that does not switch itself off in order would lose data in a real cloud.

@@ -17,7 +17,9 @@ struct Entry {
 pub(super) fn mirrors(one_line: &[String], deb822: &[String], os_release: &str) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     let entries = one_line.iter().flat_map(|text| lines(text)).chain(deb822.iter().flat_map(|text| stanzas(text)));
-    for entry in entries.filter(|entry| ["http:", "https:", "ftp:", "file:"].iter().any(|scheme| entry.uri.starts_with(scheme))) {
+    for entry in
+        entries.filter(|entry| ["http:", "https:", "ftp:", "file:"].iter().any(|scheme| entry.uri.starts_with(scheme)))
+    {
         if let Some(name) = name(&entry, os_release) {
             found.entry(name).or_insert(entry.uri);
         }
@@ -81,8 +83,11 @@ fn stanzas(text: &str) -> Vec<Entry> {
 }
 
 fn entries_of(fields: &BTreeMap<String, String>) -> Vec<Entry> {
-    let words = |field: &str| fields.get(field).map(|value| value.split_whitespace().collect::<Vec<_>>()).unwrap_or_default();
-    let disabled = words("enabled").first().is_some_and(|word| ["no", "false", "0", "off"].contains(&word.to_ascii_lowercase().as_str()));
+    let words =
+        |field: &str| fields.get(field).map(|value| value.split_whitespace().collect::<Vec<_>>()).unwrap_or_default();
+    let disabled = words("enabled")
+        .first()
+        .is_some_and(|word| ["no", "false", "0", "off"].contains(&word.to_ascii_lowercase().as_str()));
     if disabled || !words("types").contains(&"deb") {
         return Vec::new();
     }
@@ -111,7 +116,10 @@ mod tests {
             Types: deb deb-src\nURIs: http://mirror.example/debian-security\nSuites: bookworm-security\n\n\
             Types: deb\nEnabled: no\nURIs: http://other.example/ubuntu\nSuites: noble\n\n\
             Types: deb\nURIs: https://vendor.example/apt\nSuites: stable\n";
-        let expected = pairs(&[("debian", "http://mirror.example/debian"), ("debian-security", "http://mirror.example/debian-security")]);
+        let expected = pairs(&[
+            ("debian", "http://mirror.example/debian"),
+            ("debian-security", "http://mirror.example/debian-security"),
+        ]);
         assert_eq!(table("", text, BOOKWORM), expected);
     }
 
@@ -121,7 +129,10 @@ mod tests {
             deb [signed-by=/x.gpg arch=amd64] https://mirror.example/deb/main-archive bookworm main # here\n\
             deb-src http://src.example/debian bookworm main\n\
             deb http://sec.example/deb/sec bookworm-security main\n";
-        let expected = pairs(&[("debian", "https://mirror.example/deb/main-archive"), ("debian-security", "http://sec.example/deb/sec")]);
+        let expected = pairs(&[
+            ("debian", "https://mirror.example/deb/main-archive"),
+            ("debian-security", "http://sec.example/deb/sec"),
+        ]);
         assert_eq!(table(text, "", BOOKWORM), expected);
     }
 

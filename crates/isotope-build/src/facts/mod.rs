@@ -73,7 +73,8 @@ fn mirrors() -> BTreeMap<String, String> {
 
 /// The texts of the files of a directory with this extension, by name. What cannot be read tells nothing.
 fn files(dir: &str, extension: &str) -> Vec<String> {
-    let mut paths: Vec<PathBuf> = std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    let mut paths: Vec<PathBuf> =
+        std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
     paths.sort();
     let wanted = paths.into_iter().filter(|path| path.extension().is_some_and(|own| own == extension));
     wanted.filter_map(|path| std::fs::read_to_string(path).ok()).collect()

@@ -13,7 +13,9 @@ fn repositories(text: &str) -> Vec<(String, String)> {
     for section in text.split("\n[").map(|section| section.trim_start_matches('[')) {
         let Some((id, body)) = section.split_once(']') else { continue };
         let value = |key: &str| {
-            body.lines().find_map(|line| line.split_once('=').filter(|(name, _)| name.trim() == key)).map(|(_, value)| value.trim())
+            body.lines()
+                .find_map(|line| line.split_once('=').filter(|(name, _)| name.trim() == key))
+                .map(|(_, value)| value.trim())
         };
         let enabled = !matches!(value("enabled"), Some("0" | "false" | "no"));
         let first = value("baseurl").and_then(|urls| urls.split([' ', ',', '\t']).find(|url| !url.is_empty()));

@@ -16,7 +16,13 @@ pub(super) struct Loan {
 
 impl Loan {
     /// Puts a file at `dir`/`name`. The directory must exist.
-    pub(super) fn place(tree: &TargetDir, dir: &str, name: &str, content: &str, mode: u32) -> Result<Self, TargetError> {
+    pub(super) fn place(
+        tree: &TargetDir,
+        dir: &str,
+        name: &str,
+        content: &str,
+        mode: u32,
+    ) -> Result<Self, TargetError> {
         let path = TargetPath::new(dir).join(name);
         let aside = TargetPath::new(dir).join(format!(".{name}.isotope-saved"));
         let saved = if tree.symlink_metadata(&path)?.is_some() {
@@ -92,7 +98,8 @@ mod tests {
             tree.write("/etc/resolv.conf", "old", 0o644).unwrap();
             let loan = lend(&tree);
             if edited {
-                std::io::Write::write_all(&mut tree.append("/etc/resolv.conf", 0o644).unwrap(), b" and edited").unwrap();
+                std::io::Write::write_all(&mut tree.append("/etc/resolv.conf", 0o644).unwrap(), b" and edited")
+                    .unwrap();
             } else {
                 tree.symlink("../run/stub", "/etc/resolv.conf").unwrap();
             }

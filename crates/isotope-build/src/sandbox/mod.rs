@@ -28,7 +28,9 @@ pub enum SandboxError {
     #[error(transparent)]
     Target(#[from] TargetError),
     /// A place where the sandbox mounts something is not a directory of the tree.
-    #[error("{path} of the target is not a directory; the sandbox mounts its own there, so it cannot be a link or a file")]
+    #[error(
+        "{path} of the target is not a directory; the sandbox mounts its own there, so it cannot be a link or a file"
+    )]
     NotADirectory {
         /// The place.
         path: &'static str,
@@ -74,7 +76,8 @@ pub enum Access {
 }
 
 /// Directories that every tree has and the sandbox mounts on, with the mode of those it has to make.
-const PLACES: [(&str, u32); 5] = [("/dev", 0o755), ("/proc", 0o755), ("/sys", 0o755), ("/tmp", 0o1777), ("/run", 0o755)];
+const PLACES: [(&str, u32); 5] =
+    [("/dev", 0o755), ("/proc", 0o755), ("/sys", 0o755), ("/tmp", 0o1777), ("/run", 0o755)];
 
 /// A root tree and what is needed to enter it.
 #[derive(Debug)]
@@ -216,7 +219,8 @@ impl Sandbox<'_> {
     fn furnish(&mut self, purpose: &Purpose) -> Result<(), SandboxError> {
         let scratch = &self.root.scratch;
         let bound = &self.bound;
-        let mount = |name: &str| mounts::bind(bound, &scratch.join(name), &TargetPath::new("/").join(name), Access::ReadWrite);
+        let mount =
+            |name: &str| mounts::bind(bound, &scratch.join(name), &TargetPath::new("/").join(name), Access::ReadWrite);
         ["dev", "tmp", "run"].into_iter().try_for_each(mount)?;
         let strict = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
         mounts::filesystem(bound, "proc", "/proc", strict)?;
@@ -233,7 +237,9 @@ impl Sandbox<'_> {
             self.loans.push(Loan::place(bound, "/usr/sbin", "policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755)?);
         }
         for (path, content) in &purpose.lend {
-            if let Some((dir, name)) = path.rsplit_once('/').filter(|(dir, _)| bound.exists(*dir) && !bound.exists(path)) {
+            if let Some((dir, name)) =
+                path.rsplit_once('/').filter(|(dir, _)| bound.exists(*dir) && !bound.exists(path))
+            {
                 self.loans.push(Loan::place(bound, dir, name, content, 0o644)?);
             }
         }

@@ -45,7 +45,12 @@ pub(crate) fn tmpfs(at: &Path, options: &str, flags: MountFlags) -> std::io::Res
 /// A new instance of devpts at a place of the host.
 pub(super) fn devpts(at: &Path) -> std::io::Result<()> {
     let flags = MountFlags::NOSUID | MountFlags::NOEXEC;
-    Mount::builder().fstype("devpts").data("newinstance,ptmxmode=0666,mode=0620,gid=5").flags(flags).mount("devpts", at).map(drop)
+    Mount::builder()
+        .fstype("devpts")
+        .data("newinstance,ptmxmode=0666,mode=0620,gid=5")
+        .flags(flags)
+        .mount("devpts", at)
+        .map(drop)
 }
 
 /// Detaches the mount at a place of the host, and all below it.

@@ -44,7 +44,10 @@ mod tests {
     #[test]
     fn links_are_followed_by_their_names() {
         let run = |link| below_run(Path::new(link));
-        assert_eq!(run("../run/systemd/resolve/stub-resolv.conf"), Some(PathBuf::from("/run/systemd/resolve/stub-resolv.conf")));
+        assert_eq!(
+            run("../run/systemd/resolve/stub-resolv.conf"),
+            Some(PathBuf::from("/run/systemd/resolve/stub-resolv.conf"))
+        );
         assert_eq!(run("/run/resolvconf/resolv.conf"), Some(PathBuf::from("/run/resolvconf/resolv.conf")));
         assert_eq!(run("/var/run/x/resolv.conf"), Some(PathBuf::from("/run/x/resolv.conf")));
         assert_eq!(run("/../../run/../etc/passwd"), None);

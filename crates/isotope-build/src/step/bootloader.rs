@@ -23,14 +23,17 @@ impl Run for Install {
             let (program, args) = argv.split_first().ok_or("a program without a name")?;
             Ok(sandbox.tool(program)?.args(args).run()?.stdout)
         };
-        let installed = isotope_boot::install(spec, &BootContext {
-            layout,
-            geometry: disk.geometry(),
-            tree: disk.root(),
-            disk: disk.disk(),
-            target: &run,
-            epoch: build.plan.source_date_epoch,
-        })?;
+        let installed = isotope_boot::install(
+            spec,
+            &BootContext {
+                layout,
+                geometry: disk.geometry(),
+                tree: disk.root(),
+                disk: disk.disk(),
+                target: &run,
+                epoch: build.plan.source_date_epoch,
+            },
+        )?;
         sandbox.leave()?;
         for entry in &installed.entries {
             build.events.output(&format!("menu entry: {entry}"));

@@ -79,11 +79,13 @@ fn progress<'b>(build: &'b Build<'_>) -> impl Fn(ExportProgress) + Sync + 'b {
 }
 
 fn record(build: &mut Build<'_>, made: Vec<Exported>) {
-    build.products.outputs.extend(made.into_iter().map(|Exported { path, format, size, allocated: _, digests }| OutputFile {
-        path,
-        format,
-        size,
-        digests: digests.into_iter().map(|digest| (digest.algorithm, digest.hex)).collect(),
+    build.products.outputs.extend(made.into_iter().map(|Exported { path, format, size, allocated: _, digests }| {
+        OutputFile {
+            path,
+            format,
+            size,
+            digests: digests.into_iter().map(|digest| (digest.algorithm, digest.hex)).collect(),
+        }
     }));
 }
 

@@ -62,7 +62,8 @@ impl Script<'_> {
         build.scene.purpose = Some(purpose.clone());
         let sandbox = build.target.enter(&purpose)?;
         let inside = self.0.script.strip_prefix(&self.0.element_dir).map(|path| Path::new(ELEMENT).join(path));
-        let inside: PathBuf = inside.map_err(|_| StepError::Plan("a hook of the target is outside its element's directory"))?;
+        let inside: PathBuf =
+            inside.map_err(|_| StepError::Plan("a hook of the target is outside its element's directory"))?;
         let tool = with_env(sandbox.tool(&inside.to_string_lossy())?, env);
         sandbox.run(&tool, &build.events).map_err(|source| self.failed(step, source))?;
         Ok(sandbox.leave()?)

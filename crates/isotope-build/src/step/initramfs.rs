@@ -36,7 +36,9 @@ impl Run for Initramfs {
         let tree = build.target.tree();
         let Some((_, generator)) = GENERATORS.into_iter().find(|(path, _)| tree.exists(path)) else {
             let kernels = kernels.into_iter().collect::<Vec<_>>().join(", ");
-            build.warn(format!("kernel {kernels} is installed without an initramfs generator: it boots without an initramfs"));
+            build.warn(format!(
+                "kernel {kernels} is installed without an initramfs generator: it boots without an initramfs"
+            ));
             return Ok(());
         };
         let purpose = Purpose { lend: build.plan.layout.as_ref().map(lent).unwrap_or_default(), ..Purpose::default() };
@@ -45,10 +47,12 @@ impl Run for Initramfs {
         for version in &kernels {
             let args = arguments(generator, version, tree.exists("/etc/debian_version"));
             let (program, args) = args.split_first().ok_or(StepError::Plan("an initramfs generator without a name"))?;
-            let tool = sandbox.tool(program)?.args(args).env("SOURCE_DATE_EPOCH", build.plan.source_date_epoch.to_string());
-            sandbox
-                .run(&tool, &build.events)
-                .map_err(|source| StepError::Command { what: format!("make the initramfs of kernel {version}"), source })?;
+            let tool =
+                sandbox.tool(program)?.args(args).env("SOURCE_DATE_EPOCH", build.plan.source_date_epoch.to_string());
+            sandbox.run(&tool, &build.events).map_err(|source| StepError::Command {
+                what: format!("make the initramfs of kernel {version}"),
+                source,
+            })?;
         }
         Ok(sandbox.leave()?)
     }
@@ -80,7 +84,8 @@ fn kernels(tree: &TargetDir) -> Result<BTreeSet<String>, TargetError> {
 fn lent(layout: &Layout) -> BTreeMap<String, String> {
     let mut lent = BTreeMap::from([("/etc/fstab".to_owned(), isotope_disk::fstab::render(layout))]);
     let filesystems = layout.partitions.iter().filter_map(|partition| partition.filesystem.as_ref());
-    let root = filesystems.into_iter().find(|filesystem| filesystem.mount.as_ref().is_some_and(|mount| mount.path == "/"));
+    let root =
+        filesystems.into_iter().find(|filesystem| filesystem.mount.as_ref().is_some_and(|mount| mount.path == "/"));
     if let Some(root) = root {
         // Of fstab's root, initramfs-tools looks at the device, which is not there; this it believes.
         let kind = match root.kind {
@@ -98,8 +103,11 @@ fn arguments(generator: Generator, version: &str, debian: bool) -> Vec<String> {
     match generator {
         Generator::UpdateInitramfs => ["update-initramfs", "-c", "-k", version].map(str::to_owned).to_vec(),
         Generator::Dracut => {
-            let image = if debian { format!("/boot/initrd.img-{version}") } else { format!("/boot/initramfs-{version}.img") };
-            ["dracut", "--force", "--no-hostonly", "--reproducible", "--kver", version, &image].map(str::to_owned).to_vec()
+            let image =
+                if debian { format!("/boot/initrd.img-{version}") } else { format!("/boot/initramfs-{version}.img") };
+            ["dracut", "--force", "--no-hostonly", "--reproducible", "--kver", version, &image]
+                .map(str::to_owned)
+                .to_vec()
         }
     }
 }

@@ -22,21 +22,62 @@ pub(super) struct Reset<'a>(pub &'a Sysprep);
 
 /// Removed with all that is in them.
 const REMOVED: &[&str] = &[
-    "/etc/.pwd.lock", "/etc/.updated", "/etc/group-", "/etc/gshadow-", "/etc/passwd-", "/etc/shadow-", "/etc/subgid-", "/etc/subuid-",
-    "/etc/resolv.conf.bak", "/etc/.resolv.conf.systemd-resolved.bak", "/etc/udev/rules.d/70-persistent-net.rules",
-    "/etc/nvme/hostid", "/etc/nvme/hostnqn", "/boot/loader/random-seed",
-    "/root/.bash_history", "/root/.cache", "/root/.lesshst", "/root/.viminfo", "/root/.wget-hsts",
-    "/var/cache/ldconfig/aux-cache", "/var/cache/dnf", "/var/cache/libdnf5", "/var/cache/yum", "/var/cache/apt/pkgcache.bin",
-    "/var/cache/apt/srcpkgcache.bin", "/var/lib/logrotate/status", "/var/lib/logrotate.status", "/var/.updated",
-    "/var/lib/systemd/random-seed", "/var/lib/systemd/credential.secret", "/var/lib/urandom/random-seed", "/var/lib/random-seed",
-    "/var/lib/NetworkManager/secret_key", "/var/lib/NetworkManager/seen-bssids", "/var/lib/NetworkManager/timestamps",
-    "/var/log/alternatives.log", "/var/log/bootstrap.log", "/var/log/dpkg.log", "/var/log/fontconfig.log", "/var/log/hawkey.log",
+    "/etc/.pwd.lock",
+    "/etc/.updated",
+    "/etc/group-",
+    "/etc/gshadow-",
+    "/etc/passwd-",
+    "/etc/shadow-",
+    "/etc/subgid-",
+    "/etc/subuid-",
+    "/etc/resolv.conf.bak",
+    "/etc/.resolv.conf.systemd-resolved.bak",
+    "/etc/udev/rules.d/70-persistent-net.rules",
+    "/etc/nvme/hostid",
+    "/etc/nvme/hostnqn",
+    "/boot/loader/random-seed",
+    "/root/.bash_history",
+    "/root/.cache",
+    "/root/.lesshst",
+    "/root/.viminfo",
+    "/root/.wget-hsts",
+    "/var/cache/ldconfig/aux-cache",
+    "/var/cache/dnf",
+    "/var/cache/libdnf5",
+    "/var/cache/yum",
+    "/var/cache/apt/pkgcache.bin",
+    "/var/cache/apt/srcpkgcache.bin",
+    "/var/lib/logrotate/status",
+    "/var/lib/logrotate.status",
+    "/var/.updated",
+    "/var/lib/systemd/random-seed",
+    "/var/lib/systemd/credential.secret",
+    "/var/lib/urandom/random-seed",
+    "/var/lib/random-seed",
+    "/var/lib/NetworkManager/secret_key",
+    "/var/lib/NetworkManager/seen-bssids",
+    "/var/lib/NetworkManager/timestamps",
+    "/var/log/alternatives.log",
+    "/var/log/bootstrap.log",
+    "/var/log/dpkg.log",
+    "/var/log/fontconfig.log",
+    "/var/log/hawkey.log",
 ];
 
 /// Emptied; the directory itself stays.
 const EMPTIED: &[&str] = &[
-    "/run", "/tmp", "/var/tmp", "/var/lib/cloud", "/var/lib/dhcp", "/var/lib/dhclient", "/var/lib/systemd/timers",
-    "/var/lib/systemd/coredump", "/var/log/apt", "/var/log/anaconda", "/var/log/installer", "/var/log/journal",
+    "/run",
+    "/tmp",
+    "/var/tmp",
+    "/var/lib/cloud",
+    "/var/lib/dhcp",
+    "/var/lib/dhclient",
+    "/var/lib/systemd/timers",
+    "/var/lib/systemd/coredump",
+    "/var/log/apt",
+    "/var/log/anaconda",
+    "/var/log/installer",
+    "/var/log/journal",
     "/var/cache/apt/archives/partial",
 ];
 
@@ -135,9 +176,19 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let tree = TargetDir::open(dir.path()).unwrap();
         for path in [
-            "/etc/machine-id", "/etc/ssh/ssh_host_rsa_key", "/etc/ssh/ssh_host_rsa_key.pub", "/etc/ssh/sshd_config",
-            "/var/lib/dbus/machine-id", "/var/log/dpkg.log", "/var/log/wtmp", "/var/log/journal/abc/system.journal",
-            "/var/lib/apt/lists/deb.example_Release", "/var/lib/dpkg/status", "/var/lib/dpkg/status-old", "/tmp/x/y", "/etc/passwd-",
+            "/etc/machine-id",
+            "/etc/ssh/ssh_host_rsa_key",
+            "/etc/ssh/ssh_host_rsa_key.pub",
+            "/etc/ssh/sshd_config",
+            "/var/lib/dbus/machine-id",
+            "/var/log/dpkg.log",
+            "/var/log/wtmp",
+            "/var/log/journal/abc/system.journal",
+            "/var/lib/apt/lists/deb.example_Release",
+            "/var/lib/dpkg/status",
+            "/var/lib/dpkg/status-old",
+            "/tmp/x/y",
+            "/etc/passwd-",
         ] {
             tree.write(path, "something\n", 0o640).unwrap();
         }
@@ -150,8 +201,14 @@ mod tests {
             assert!(tree.exists(kept), "{kept}");
         }
         for gone in [
-            "/etc/ssh/ssh_host_rsa_key", "/etc/ssh/ssh_host_rsa_key.pub", "/var/log/dpkg.log", "/var/log/journal/abc", "/tmp/x",
-            "/var/lib/apt/lists/deb.example_Release", "/var/lib/dpkg/status-old", "/etc/passwd-",
+            "/etc/ssh/ssh_host_rsa_key",
+            "/etc/ssh/ssh_host_rsa_key.pub",
+            "/var/log/dpkg.log",
+            "/var/log/journal/abc",
+            "/tmp/x",
+            "/var/lib/apt/lists/deb.example_Release",
+            "/var/lib/dpkg/status-old",
+            "/etc/passwd-",
         ] {
             assert!(!tree.exists(gone), "{gone}");
         }

@@ -34,7 +34,10 @@ pub fn archive(dir: &Path, packages: &[Package<'_>]) {
             let mode = if content.starts_with("#!") { 0o755 } else { 0o644 };
             std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
         }
-        let sums = format!("cd '{}' && find . -type f ! -path './DEBIAN/*' ! -path './etc/*' -printf '%P\\0' | sort -z | xargs -r0 md5sum", root.path().display());
+        let sums = format!(
+            "cd '{}' && find . -type f ! -path './DEBIAN/*' ! -path './etc/*' -printf '%P\\0' | sort -z | xargs -r0 md5sum",
+            root.path().display()
+        );
         std::fs::write(root.path().join("DEBIAN/md5sums"), run("sh", &["-c", &sums])).unwrap();
         run("dpkg-deb", &["--root-owner-group", "--build", root.path().to_str().unwrap(), dir.to_str().unwrap()]);
     }
@@ -44,7 +47,8 @@ pub fn archive(dir: &Path, packages: &[Package<'_>]) {
 /// Writes `Packages` anew.
 pub fn index(dir: &Path) {
     let mut text = String::new();
-    let mut names: Vec<_> = dir.read_dir().unwrap().flatten().map(|entry| entry.file_name().into_string().unwrap()).collect();
+    let mut names: Vec<_> =
+        dir.read_dir().unwrap().flatten().map(|entry| entry.file_name().into_string().unwrap()).collect();
     names.retain(|name| name.ends_with(".deb"));
     names.sort();
     for name in names {
@@ -59,7 +63,11 @@ pub fn index(dir: &Path) {
 /// Runs a tool that the tests need.
 pub fn run(program: &str, args: &[&str]) -> String {
     #[expect(clippy::disallowed_methods, reason = "makes fixtures")]
-    let output = Command::new(program).args(args).env("LC_ALL", "C").output().unwrap_or_else(|error| panic!("{program}: {error}"));
+    let output = Command::new(program)
+        .args(args)
+        .env("LC_ALL", "C")
+        .output()
+        .unwrap_or_else(|error| panic!("{program}: {error}"));
     assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).into_owned()
 }

@@ -103,7 +103,9 @@ fn serve(stream: TcpStream, dir: &Path, state: &State) -> std::io::Result<()> {
         };
         let body = &data[from..];
         let length = body.len();
-        let head = format!("HTTP/1.1 {head}\r\nLast-Modified: Tue, 14 Nov 2023 22:13:20 GMT\r\nContent-Length: {length}\r\n\r\n");
+        let head = format!(
+            "HTTP/1.1 {head}\r\nLast-Modified: Tue, 14 Nov 2023 22:13:20 GMT\r\nContent-Length: {length}\r\n\r\n"
+        );
         stream.write_all(head.as_bytes())?;
         let cut = state.cut.lock().unwrap().as_ref().is_some_and(|word| path.contains(word.as_str()));
         if cut {

@@ -108,12 +108,16 @@ impl Bench {
         let path = dir.join(name);
         std::fs::write(&path, script).unwrap();
         std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
-        self.step(phase, name, StepAction::Hook(Hook {
-            script: path,
-            element_dir: self.path("element"),
-            place: if phase.place() == Place::Host { Place::Host } else { Place::Target },
-            env: env.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
-        }))
+        self.step(
+            phase,
+            name,
+            StepAction::Hook(Hook {
+                script: path,
+                element_dir: self.path("element"),
+                place: if phase.place() == Place::Host { Place::Host } else { Place::Target },
+                env: env.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
+            }),
+        )
     }
 
     pub fn step(&mut self, phase: Phase, name: &str, action: StepAction) -> &mut Self {

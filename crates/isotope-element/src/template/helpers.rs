@@ -5,7 +5,8 @@ use serde_json::Value as Json;
 
 /// Every helper and block that a template may use.
 pub const HELPERS: [&str; 16] = [
-    "and", "each", "eq", "gt", "gte", "if", "join", "len", "lookup", "lt", "lte", "ne", "not", "or", "quote_sh", "unless",
+    "and", "each", "eq", "gt", "gte", "if", "join", "len", "lookup", "lt", "lte", "ne", "not", "or", "quote_sh",
+    "unless",
 ];
 
 /// The helper that shows a value; put in by [`super::names::compile`], never written.

@@ -95,7 +95,9 @@ impl Template {
         let (uses, flaws) = analyse(text, scope);
         let problems = flaws
             .into_iter()
-            .map(|Flaw { range, message, hint }| Diagnostic::error(place.file, message).at(place.spot(text, range)).hint(hint))
+            .map(|Flaw { range, message, hint }| {
+                Diagnostic::error(place.file, message).at(place.spot(text, range)).hint(hint)
+            })
             .collect();
         let names = uses.iter().map(|name| name.name.clone()).collect();
         let line = place.spot(text, 0..0).line;
@@ -109,7 +111,13 @@ pub(super) fn compile(text: &str) -> Result<handlebars::Template, Flaw> {
         let (line, column) = error.pos().unwrap_or((1, 1));
         let start = offset_of(text, line, column);
         let message = error.reason().to_string();
-        let message = message.lines().find(|line| line.contains("expected")).unwrap_or(&message).trim().trim_start_matches("= ").to_owned();
+        let message = message
+            .lines()
+            .find(|line| line.contains("expected"))
+            .unwrap_or(&message)
+            .trim()
+            .trim_start_matches("= ")
+            .to_owned();
         Flaw { range: start..start + 1, message: format!("not a template: {message}"), hint: None }
     })?;
     show_values(&mut template);
@@ -120,13 +128,16 @@ fn show_values(template: &mut handlebars::Template) {
     for element in &mut template.elements {
         match element {
             TemplateElement::Expression(expression) | TemplateElement::HtmlExpression(expression)
-                if expression.params.is_empty() && expression.hash.is_empty() && !is_helper(&expression.name) => {
-                    let shown = std::mem::replace(&mut expression.name, Parameter::Name(helpers::SHOW.to_owned()));
-                    expression.params.push(match shown {
-                        Parameter::Name(name) => handlebars::Path::parse(&name).map_or(Parameter::Name(name), Parameter::Path),
-                        other => other,
-                    });
-                }
+                if expression.params.is_empty() && expression.hash.is_empty() && !is_helper(&expression.name) =>
+            {
+                let shown = std::mem::replace(&mut expression.name, Parameter::Name(helpers::SHOW.to_owned()));
+                expression.params.push(match shown {
+                    Parameter::Name(name) => {
+                        handlebars::Path::parse(&name).map_or(Parameter::Name(name), Parameter::Path)
+                    }
+                    other => other,
+                });
+            }
             TemplateElement::HelperBlock(block) => {
                 block.template.as_mut().map(show_values).unwrap_or_default();
                 block.inverse.as_mut().map(show_values).unwrap_or_default();
@@ -184,7 +195,9 @@ impl Walk<'_> {
             }
             match element {
                 TemplateElement::RawString(_) | TemplateElement::Comment(_) => {}
-                TemplateElement::Expression(expression) | TemplateElement::HtmlExpression(expression) => self.call(expression),
+                TemplateElement::Expression(expression) | TemplateElement::HtmlExpression(expression) => {
+                    self.call(expression)
+                }
                 TemplateElement::HelperBlock(block) => self.block(block),
                 TemplateElement::DecoratorExpression(_) | TemplateElement::DecoratorBlock(_) => {
                     self.flaw("{{", "decorators (`{{* …}}`) are not available in templates".to_owned(), None);
@@ -268,16 +281,23 @@ impl Walk<'_> {
         }
         while let Some(up) = rest.strip_prefix("../").or_else(|| (rest == "..").then_some("")) {
             if depth == 0 {
-                return self.flaw(raw, format!("`{raw}` leads out of the template"), Some("leave `../` out: only {{#each}} opens a level".to_owned()));
+                return self.flaw(
+                    raw,
+                    format!("`{raw}` leads out of the template"),
+                    Some("leave `../` out: only {{#each}} opens a level".to_owned()),
+                );
             }
             depth -= 1;
             rest = up;
         }
         rest = rest.trim_start_matches("./");
         rest = rest.strip_prefix("this").filter(|tail| tail.is_empty() || tail.starts_with(['.', '/'])).unwrap_or(rest);
-        let segments: Vec<&str> = rest.split(['.', '/']).map(|one| one.trim_matches(['[', ']'])).filter(|one| !one.is_empty()).collect();
+        let segments: Vec<&str> =
+            rest.split(['.', '/']).map(|one| one.trim_matches(['[', ']'])).filter(|one| !one.is_empty()).collect();
         let innermost = segments.first().copied();
-        if innermost.is_some_and(|name| self.frames[..depth].iter().any(|frame| frame.params.iter().any(|param| param == name))) {
+        if innermost
+            .is_some_and(|name| self.frames[..depth].iter().any(|frame| frame.params.iter().any(|param| param == name)))
+        {
             return;
         }
         match (depth, segments.as_slice()) {
@@ -318,7 +338,11 @@ impl Walk<'_> {
                 self.flaw(raw, format!("`{raw}`: `{name}` is a variable of this element and has no parts"), None);
             }
             [element, var] => self.found(raw, format!("{element}.{var}")),
-            _ => self.flaw(raw, format!("`{raw}` has too many parts"), Some("write `variable` or `element.variable`".to_owned())),
+            _ => self.flaw(
+                raw,
+                format!("`{raw}` has too many parts"),
+                Some("write `variable` or `element.variable`".to_owned()),
+            ),
         }
     }
 

@@ -3,12 +3,12 @@
 use super::Checker;
 use crate::document::At;
 use crate::manifest::{
-    BootloaderSection, BootstrapSection, CheckBody, CheckSection, DistroSection, FilesSection, FilesystemSection, LayoutSection,
-    PackagesSection, PartitionSection, ServicesSection, SourceSection, SysprepSection, TemplateSection,
+    BootloaderSection, BootstrapSection, CheckBody, CheckSection, DistroSection, FilesSection, FilesystemSection,
+    LayoutSection, PackagesSection, PartitionSection, ServicesSection, SourceSection, SysprepSection, TemplateSection,
 };
 use crate::raw::{
-    RawBootloader, RawBootstrap, RawCheck, RawDistro, RawFiles, RawFilesystem, RawLayout, RawPackages, RawPartition, RawServices,
-    RawSource, RawSysprep, RawTemplate,
+    RawBootloader, RawBootstrap, RawCheck, RawDistro, RawFiles, RawFilesystem, RawLayout, RawPackages, RawPartition,
+    RawServices, RawSource, RawSysprep, RawTemplate,
 };
 use crate::template::{Scope, TextPlace};
 use crate::{Phase, Place, TargetFacts, Template, VarType};
@@ -59,14 +59,21 @@ impl Checker<'_> {
         let line = self.line(&at.span);
         let RawPackages { names, names_from, remove, phase, recommends, when } = at.value;
         if names.is_empty() && names_from.is_none() && remove.is_empty() {
-            self.problem(at.span, "this `packages` neither installs nor removes anything", Some("add names, names_from or remove".to_owned()));
+            self.problem(
+                at.span,
+                "this `packages` neither installs nor removes anything",
+                Some("add names, names_from or remove".to_owned()),
+            );
         }
         if let Some(At { value, span }) = &names_from {
             match self.vars.get(value).map(|decl| decl.kind) {
                 Some(VarType::List) => {}
-                Some(other) => self.problem(span.clone(), format!("`names_from` takes a list; `{value}` is a {other}"), None),
+                Some(other) => {
+                    self.problem(span.clone(), format!("`names_from` takes a list; `{value}` is a {other}"), None)
+                }
                 None => {
-                    let lists = self.vars.values().filter(|decl| decl.kind == VarType::List).map(|decl| decl.name.as_str());
+                    let lists =
+                        self.vars.values().filter(|decl| decl.kind == VarType::List).map(|decl| decl.name.as_str());
                     let hint = crate::nearest::suggest(value, lists, "its lists");
                     self.problem(span.clone(), format!("`{value}` is not a variable of this element"), hint);
                 }
@@ -91,8 +98,16 @@ impl Checker<'_> {
             other => !in_target || other.place() == Place::Target,
         };
         if !fits {
-            let fitting = if in_target { "pre-install, install, post-install, finalise" } else { "any but root, block-device and export" };
-            self.problem(span, format!("this cannot be done in the phase {value}"), Some(format!("phases that can: {fitting}")));
+            let fitting = if in_target {
+                "pre-install, install, post-install, finalise"
+            } else {
+                "any but root, block-device and export"
+            };
+            self.problem(
+                span,
+                format!("this cannot be done in the phase {value}"),
+                Some(format!("phases that can: {fitting}")),
+            );
         }
         value
     }
@@ -150,7 +165,11 @@ impl Checker<'_> {
         for unit in enable.iter().chain(&disable).chain(&mask) {
             if !unit.value.contains("{{") && !unit.value.contains('.') {
                 let hint = format!("write the whole name: {}.service", unit.value);
-                self.problem(unit.span.clone(), format!("\"{}\" is no unit: its type is missing", unit.value), Some(hint));
+                self.problem(
+                    unit.span.clone(),
+                    format!("\"{}\" is no unit: its type is missing", unit.value),
+                    Some(hint),
+                );
             }
         }
         ServicesSection {
@@ -169,7 +188,11 @@ impl Checker<'_> {
         for At { value, span } in &remove {
             let parts = || value.split('/').filter(|part| !part.is_empty());
             if !value.starts_with('/') || parts().any(|part| part == "..") || parts().next().is_none() {
-                self.problem(span.clone(), format!("\"{value}\" is no path that sysprep may remove: absolute, below /, without `..`"), None);
+                self.problem(
+                    span.clone(),
+                    format!("\"{value}\" is no path that sysprep may remove: absolute, below /, without `..`"),
+                    None,
+                );
             }
         }
         SysprepSection { remove: remove.into_iter().map(|at| at.value).collect(), line }
@@ -248,12 +271,22 @@ impl Checker<'_> {
                 CheckBody::Script { path, content }
             }
             (run, _) => {
-                let message = if run.is_some() { "this check has both `run` and `script`" } else { "this check has neither `run` nor `script`" };
+                let message = if run.is_some() {
+                    "this check has both `run` and `script`"
+                } else {
+                    "this check has neither `run` nor `script`"
+                };
                 self.problem(at.span, message, Some("give one of them".to_owned()));
                 CheckBody::Text(Template::plain(""))
             }
         };
-        CheckSection { name: self.template(name), body, timeout: timeout.unwrap_or(60), when: self.condition(when), line }
+        CheckSection {
+            name: self.template(name),
+            body,
+            timeout: timeout.unwrap_or(60),
+            when: self.condition(when),
+            line,
+        }
     }
 
     /// Octal permission bits.
@@ -262,7 +295,11 @@ impl Checker<'_> {
         match u32::from_str_radix(&value, 8) {
             Ok(bits) if bits <= 0o7777 && value.len() >= 3 => Some(bits),
             _ => {
-                self.problem(span, format!("\"{value}\" is no mode: four octal digits like \"0644\" are expected"), None);
+                self.problem(
+                    span,
+                    format!("\"{value}\" is no mode: four octal digits like \"0644\" are expected"),
+                    None,
+                );
                 None
             }
         }
@@ -286,7 +323,8 @@ impl Checker<'_> {
     fn nearest_file(&self, value: &str) -> Option<String> {
         let (folder, name) = value.rsplit_once('/').map_or(("", value), |(folder, name)| (folder, name));
         let entries = std::fs::read_dir(self.dir.join(folder)).ok()?;
-        let mut names: Vec<String> = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+        let mut names: Vec<String> =
+            entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
         names.sort();
         crate::nearest::nearest(name, names.iter().map(String::as_str)).map(|near| format!("did you mean `{near}`?"))
     }
@@ -296,7 +334,9 @@ impl Checker<'_> {
             return None;
         }
         std::fs::read_to_string(path)
-            .map_err(|error| self.problem(at.span.clone(), format!("{} cannot be read as text: {error}", path.display()), None))
+            .map_err(|error| {
+                self.problem(at.span.clone(), format!("{} cannot be read as text: {error}", path.display()), None)
+            })
             .ok()
     }
 }

@@ -13,20 +13,40 @@ impl Checker<'_> {
         let mut defaults = Vec::new();
         for (name, At { value, span }) in raw {
             let RawVar { kind, values, default, env, help, secret } = value;
-            if !name.starts_with(|c: char| c.is_ascii_lowercase()) || !name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_') {
-                self.problem(span.clone(), format!("`{name}` is no name of a variable: lower case letters, digits and `_`"), None);
-            } else if HELPERS.contains(&name.as_str()) || ["this", "target", "else", "as", "true", "false", "null"].contains(&name.as_str()) {
-                self.problem(span.clone(), format!("a variable cannot be called `{name}`: templates give that word another meaning"), None);
+            if !name.starts_with(|c: char| c.is_ascii_lowercase())
+                || !name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+            {
+                self.problem(
+                    span.clone(),
+                    format!("`{name}` is no name of a variable: lower case letters, digits and `_`"),
+                    None,
+                );
+            } else if HELPERS.contains(&name.as_str())
+                || ["this", "target", "else", "as", "true", "false", "null"].contains(&name.as_str())
+            {
+                self.problem(
+                    span.clone(),
+                    format!("a variable cannot be called `{name}`: templates give that word another meaning"),
+                    None,
+                );
             }
             match (&values, kind.value) {
                 (None, VarType::Enum) => {
-                    self.problem(kind.span.clone(), format!("the enum `{name}` lacks `values`"), Some("add values = [\"…\", \"…\"]".to_owned()));
+                    self.problem(
+                        kind.span.clone(),
+                        format!("the enum `{name}` lacks `values`"),
+                        Some("add values = [\"…\", \"…\"]".to_owned()),
+                    );
                 }
                 (Some(values), VarType::Enum) if values.value.is_empty() => {
                     self.problem(values.span.clone(), format!("the enum `{name}` accepts nothing"), None);
                 }
                 (Some(values), other) if other != VarType::Enum => {
-                    self.problem(values.span.clone(), format!("`values` is for enums, and `{name}` is a {other}"), None);
+                    self.problem(
+                        values.span.clone(),
+                        format!("`values` is for enums, and `{name}` is a {other}"),
+                        None,
+                    );
                 }
                 _ => {}
             }
@@ -57,7 +77,9 @@ impl Checker<'_> {
     fn default(&mut self, name: &str, default: At<toml::Value>) -> Option<VarDefault> {
         let At { value, span } = default;
         match value {
-            toml::Value::String(text) if text.contains("{{") => Some(VarDefault::Template(self.template(At { value: text, span }))),
+            toml::Value::String(text) if text.contains("{{") => {
+                Some(VarDefault::Template(self.template(At { value: text, span })))
+            }
             value => match self.vars.get(name)?.from_toml(&value) {
                 Ok(value) => Some(VarDefault::Value(value)),
                 Err(error) => {
@@ -70,7 +92,10 @@ impl Checker<'_> {
 
     fn env_names(&mut self, env: &At<crate::raw::OneOrMany>) {
         for name in &env.value.0 {
-            if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') || name.starts_with(|c: char| c.is_ascii_digit()) {
+            if name.is_empty()
+                || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+                || name.starts_with(|c: char| c.is_ascii_digit())
+            {
                 self.problem(env.span.clone(), format!("\"{name}\" is no name of an environment variable"), None);
             }
         }

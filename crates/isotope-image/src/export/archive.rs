@@ -27,7 +27,14 @@ pub(super) fn make(
     let file = output.file().try_clone().map_err(|error| output.error("write", error))?;
     let stream = Compressed::new(file, export, options, &output)?;
     let Some(stream) = stream else { return Ok(output) };
-    let mut archive = Archive { tar: tar::Builder::new(stream), root, epoch: options.epoch, links: BTreeMap::new(), done: 0, progress };
+    let mut archive = Archive {
+        tar: tar::Builder::new(stream),
+        root,
+        epoch: options.epoch,
+        links: BTreeMap::new(),
+        done: 0,
+        progress,
+    };
     archive.tar.mode(tar::HeaderMode::Complete);
     let failed = |(path, source): (PathBuf, io::Error)| {
         if is_full(&source) {
@@ -66,7 +73,9 @@ impl Archive<'_> {
             return Ok(());
         }
         let mut names = std::fs::read_dir(&path)
-            .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.file_name())).collect::<io::Result<Vec<_>>>())
+            .and_then(|entries| {
+                entries.map(|entry| entry.map(|entry| entry.file_name())).collect::<io::Result<Vec<_>>>()
+            })
             .map_err(failed)?;
         names.sort();
         for name in names {

@@ -20,7 +20,12 @@ pub(super) enum Compressed {
 
 impl Compressed {
     /// The stream that an export asks for; `None` for an uncompressed raw image, which is no stream.
-    pub(super) fn new(file: File, export: &Export, options: &ExportOptions, output: &PendingOutput) -> Result<Option<Self>, ExportError> {
+    pub(super) fn new(
+        file: File,
+        export: &Export,
+        options: &ExportOptions,
+        output: &PendingOutput,
+    ) -> Result<Option<Self>, ExportError> {
         let file = BufWriter::with_capacity(1 << 20, file);
         let threads = match options.threads {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
@@ -51,7 +56,12 @@ impl Compressed {
             }
             compression @ Compression::Zlib => {
                 let (format, file_name) = (export.format, export.file_name.clone());
-                return Err(ExportError::Compression { format, compression, file_name, takes: "none, gzip, zstd or xz" });
+                return Err(ExportError::Compression {
+                    format,
+                    compression,
+                    file_name,
+                    takes: "none, gzip, zstd or xz",
+                });
             }
         })
     }

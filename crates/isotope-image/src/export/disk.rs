@@ -41,7 +41,9 @@ pub fn disk(
     for (index, export) in exports.iter().enumerate() {
         let path = out_dir.join(&export.file_name);
         match export.format {
-            Format::Qcow2 => sinks.push((index, Box::new(qcow2::Qcow2Output::new(&path, export, size, total, options)?))),
+            Format::Qcow2 => {
+                sinks.push((index, Box::new(qcow2::Qcow2Output::new(&path, export, size, total, options)?)))
+            }
             Format::Raw => sinks.push((index, Box::new(RawOutput::new(&path, export, size, options)?))),
             Format::Vmdk | Format::Vhd | Format::Vhdx | Format::Vdi => qemu_img::check(export)?,
             Format::Tar | Format::Squashfs => {

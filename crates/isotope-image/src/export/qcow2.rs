@@ -26,7 +26,13 @@ pub(super) struct Qcow2Output {
 
 impl Qcow2Output {
     /// Begins one for a disk of `size` bytes with `data` bytes of data.
-    pub(super) fn new(path: &Path, export: &Export, size: u64, data: u64, options: &ExportOptions) -> Result<Self, ExportError> {
+    pub(super) fn new(
+        path: &Path,
+        export: &Export,
+        size: u64,
+        data: u64,
+        options: &ExportOptions,
+    ) -> Result<Self, ExportError> {
         let codec = match export.compression {
             Compression::None => Codec::None,
             Compression::Zlib => Codec::Zlib { level: ZLIB_LEVEL },

@@ -46,13 +46,14 @@ fn args(name: &str, options: &str, input: &Path, output: &Path) -> Vec<std::ffi:
 pub(super) fn convert(raw: &File, export: &Export, path: &Path) -> Result<PendingOutput, ExportError> {
     let output = PendingOutput::create(path)?;
     let input = rustix::io::dup(raw).map_err(|error| output.error("read the disk for", error.into()))?;
-    rustix::io::fcntl_setfd(&input, rustix::io::FdFlags::empty()).map_err(|error| output.error("read the disk for", error.into()))?;
+    rustix::io::fcntl_setfd(&input, rustix::io::FdFlags::empty())
+        .map_err(|error| output.error("read the disk for", error.into()))?;
     let tool_path = output.tool_path()?;
     let input_path = format!("/proc/self/fd/{}", input.as_raw_fd());
     for (_, name, options) in FORMATS.iter().filter(|(format, _, _)| *format == export.format) {
-        Tool::new("qemu-img").args(args(name, options, Path::new(&input_path), tool_path.as_ref())).run().map_err(|source| {
-            ExportError::Tool { format: export.format, file_name: export.file_name.clone(), source }
-        })?;
+        Tool::new("qemu-img").args(args(name, options, Path::new(&input_path), tool_path.as_ref())).run().map_err(
+            |source| ExportError::Tool { format: export.format, file_name: export.file_name.clone(), source },
+        )?;
     }
     drop(tool_path);
     Ok(output)

@@ -8,7 +8,12 @@ use isotope_sys::command::Tool;
 use std::path::Path;
 
 /// Makes it.
-pub(super) fn make(root: &Path, export: &Export, path: &Path, options: &ExportOptions) -> Result<PendingOutput, ExportError> {
+pub(super) fn make(
+    root: &Path,
+    export: &Export,
+    path: &Path,
+    options: &ExportOptions,
+) -> Result<PendingOutput, ExportError> {
     let compressor: &[&str] = match export.compression {
         Compression::None => &["-no-compression"],
         Compression::Zlib | Compression::Gzip => &["-comp", "gzip"],

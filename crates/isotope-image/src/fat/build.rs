@@ -54,7 +54,9 @@ pub enum FatError {
     #[error("FAT sector size is 512 or 4096, not {0}")]
     SectorSize(u32),
     /// Too small or too large.
-    #[error("a FAT filesystem has {min} to {max} bytes with sectors of {sector_size} bytes, not {size}; change the size of the partition")]
+    #[error(
+        "a FAT filesystem has {min} to {max} bytes with sectors of {sector_size} bytes, not {size}; change the size of the partition"
+    )]
     Size {
         /// Asked for.
         size: u64,
@@ -69,13 +71,17 @@ pub enum FatError {
     #[error("FAT label `{0}` must be 1 to 11 characters of A-Z, 0-9, space and !#$%&'()-@^_`{{}}~")]
     Label(String),
     /// A name cannot be stored.
-    #[error("`{0}` cannot be a path on FAT: relative, 255 characters a name at most, none of \" * / : < > ? \\ | in it")]
+    #[error(
+        "`{0}` cannot be a path on FAT: relative, 255 characters a name at most, none of \" * / : < > ? \\ | in it"
+    )]
     Name(String),
     /// Two names differ only in case.
     #[error("`{0}` and `{1}` differ only in case, which FAT does not tell apart; rename one")]
     Case(String, String),
     /// The files do not fit.
-    #[error("the files need {needed} bytes of clusters, but the FAT filesystem has room for {room}; make the partition larger")]
+    #[error(
+        "the files need {needed} bytes of clusters, but the FAT filesystem has room for {room}; make the partition larger"
+    )]
     Full {
         /// Bytes needed.
         needed: u64,
@@ -166,7 +172,12 @@ fn format(pages: &mut Pages, options: &FatOptions, bits: u8, cluster_size: u32) 
     pages.rewind().map_err(failed("the boot sector"))
 }
 
-fn fill(pages: &mut Pages, options: &FatOptions, files: &BTreeMap<String, Content>, bits: u8) -> Result<FatSummary, FatError> {
+fn fill(
+    pages: &mut Pages,
+    options: &FatOptions,
+    files: &BTreeMap<String, Content>,
+    bits: u8,
+) -> Result<FatSummary, FatError> {
     let failed = |what: &str| {
         let what = what.to_owned();
         move |source| FatError::Write { what, source }
@@ -174,7 +185,8 @@ fn fill(pages: &mut Pages, options: &FatOptions, files: &BTreeMap<String, Conten
     let clock: &'static Clock = Box::leak(Box::new(Clock(date_time(options.epoch)))); // fatfs wants it for ever: 16 bytes a call
     let fs_options = fatfs::FsOptions::new().time_provider(clock).update_accessed_date(false);
     let fs = fatfs::FileSystem::new(&mut *pages, fs_options).map_err(failed("opening it"))?;
-    let room = u64::from(fs.stats().map_err(failed("counting clusters"))?.free_clusters()) * u64::from(fs.cluster_size());
+    let room =
+        u64::from(fs.stats().map_err(failed("counting clusters"))?.free_clusters()) * u64::from(fs.cluster_size());
     let needed = needed(files, u64::from(fs.cluster_size()))?;
     if needed > room {
         return Err(FatError::Full { needed, room });
@@ -271,7 +283,8 @@ pub fn read_tree(dir: &Path) -> Result<BTreeMap<String, Content>, FatError> {
         let failed = |source| FatError::Input { path: dir.clone(), source };
         for entry in std::fs::read_dir(&dir).map_err(failed)? {
             let entry = entry.map_err(failed)?;
-            let name = entry.file_name().into_string().map_err(|name| FatError::Name(name.to_string_lossy().into_owned()))?;
+            let name =
+                entry.file_name().into_string().map_err(|name| FatError::Name(name.to_string_lossy().into_owned()))?;
             let path = if prefix.is_empty() { name } else { format!("{prefix}/{name}") };
             let kind = entry.file_type().map_err(failed)?;
             if kind.is_dir() {
@@ -307,7 +320,9 @@ fn check_names(files: &BTreeMap<String, Content>) -> Result<(), FatError> {
     let mut seen: BTreeMap<String, &str> = BTreeMap::new();
     for path in files.keys() {
         let odd = |c: char| c.is_control() || "\"*:<>?\\|".contains(c);
-        if path.split('/').any(|part| part.is_empty() || part == "." || part == ".." || part.chars().count() > 255 || part.contains(odd)) {
+        if path.split('/').any(|part| {
+            part.is_empty() || part == "." || part == ".." || part.chars().count() > 255 || part.contains(odd)
+        }) {
             return Err(FatError::Name(path.clone()));
         }
         if let Some(other) = seen.insert(path.to_uppercase(), path) {
@@ -357,7 +372,12 @@ fn date_time(epoch: u64) -> fatfs::DateTime {
     let small = |value: u64| u16::try_from(value).unwrap_or(0);
     fatfs::DateTime {
         date: fatfs::Date { year: small(year), month: small(month), day: small(day) },
-        time: fatfs::Time { hour: small(seconds / 3600), min: small(seconds / 60 % 60), sec: small(seconds % 60), millis: 0 },
+        time: fatfs::Time {
+            hour: small(seconds / 3600),
+            min: small(seconds / 60 % 60),
+            sec: small(seconds % 60),
+            millis: 0,
+        },
     }
 }
 
@@ -367,7 +387,14 @@ mod tests {
     use isotope_sys::command::Tool;
 
     fn options(size: u64, sector_size: u32) -> FatOptions {
-        FatOptions { size, sector_size, hidden_sectors: 2048, volume_id: 0x1234_abcd, label: Some("esp".to_owned()), epoch: 1_700_000_000 }
+        FatOptions {
+            size,
+            sector_size,
+            hidden_sectors: 2048,
+            volume_id: 0x1234_abcd,
+            label: Some("esp".to_owned()),
+            epoch: 1_700_000_000,
+        }
     }
 
     fn made(size: u64, sector_size: u32) -> (Vec<u8>, FatSummary) {
@@ -383,7 +410,13 @@ mod tests {
 
     #[test]
     fn fsck_agrees_and_bytes_repeat() {
-        for (size, sector, bits) in [(128 << 20, 512, 32), (40 << 20, 512, 32), (16 << 20, 512, 16), (300 << 20, 4096, 32), (64 << 20, 4096, 16)] {
+        for (size, sector, bits) in [
+            (128 << 20, 512, 32),
+            (40 << 20, 512, 32),
+            (16 << 20, 512, 16),
+            (300 << 20, 4096, 32),
+            (64 << 20, 4096, 16),
+        ] {
             let (bytes, summary) = made(size, sector);
             assert_eq!(summary.bits, bits, "{size} {sector}");
             assert!(bytes == made(size, sector).0, "the same files give other bytes");
@@ -391,7 +424,10 @@ mod tests {
             let path = dir.path().join("fat.img");
             std::fs::write(&path, &bytes).unwrap();
             let output = Tool::new("fsck.fat").arg("-n").arg("-v").arg(&path).run().unwrap().text();
-            assert!(output.lines().last().is_some_and(|line| line.contains("files,")) && !output.contains("rong"), "{size} {sector}: {output}");
+            assert!(
+                output.lines().last().is_some_and(|line| line.contains("files,")) && !output.contains("rong"),
+                "{size} {sector}: {output}"
+            );
             assert_eq!(&bytes[0x1c..0x20], &2048_u32.to_le_bytes());
         }
     }
@@ -408,14 +444,20 @@ mod tests {
         assert!(run(&two, &options(16 << 20, 512)).contains("differ only in case"));
         let large = BTreeMap::from([("x".to_owned(), Content::Bytes(vec![1; 17 << 20]))]);
         assert!(run(&large, &options(16 << 20, 512)).contains("larger"));
-        assert!(run(&one("a"), &FatOptions { label: Some("twelve chars".into()), ..options(16 << 20, 512) }).contains("11 characters"));
+        assert!(
+            run(&one("a"), &FatOptions { label: Some("twelve chars".into()), ..options(16 << 20, 512) })
+                .contains("11 characters")
+        );
         assert!(kind_for(1 << 20, 512).is_err());
     }
 
     #[test]
     fn the_clock_is_utc() {
         let at = date_time(1_700_000_000);
-        assert_eq!((at.date.year, at.date.month, at.date.day, at.time.hour, at.time.min, at.time.sec), (2023, 11, 14, 22, 13, 20));
+        assert_eq!(
+            (at.date.year, at.date.month, at.date.day, at.time.hour, at.time.min, at.time.sec),
+            (2023, 11, 14, 22, 13, 20)
+        );
         assert_eq!(date_time(0).date.year, 1980);
         assert_eq!((date_time(951_782_400).date.month, date_time(951_782_400).date.day), (2, 29));
     }

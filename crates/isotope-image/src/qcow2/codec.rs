@@ -95,7 +95,8 @@ pub fn decompress(kind: CompressionType, source: &[u8], target: &mut [u8]) -> io
         }
         CompressionType::Zstd => {
             let mut decoder = zstd::stream::raw::Decoder::new()?;
-            let (mut input, mut output) = (zstd::stream::raw::InBuffer::around(source), zstd::stream::raw::OutBuffer::around(target));
+            let (mut input, mut output) =
+                (zstd::stream::raw::InBuffer::around(source), zstd::stream::raw::OutBuffer::around(target));
             use zstd::stream::raw::Operation;
             while output.pos() < output.capacity() {
                 let before = (input.pos(), output.pos());
@@ -146,7 +147,11 @@ mod tests {
         .take(65536)
         .collect();
         for codec in [Codec::None, Codec::ZLIB, Codec::ZSTD] {
-            assert_eq!(Compressor::new(codec).unwrap().compress(&noise, &mut vec![0; 65536]).unwrap(), None, "{codec:?}");
+            assert_eq!(
+                Compressor::new(codec).unwrap().compress(&noise, &mut vec![0; 65536]).unwrap(),
+                None,
+                "{codec:?}"
+            );
         }
     }
 }

@@ -11,4 +11,3 @@ mod writer;
 pub use format::Qcow2Error;
 pub use reader::Reader;
 pub use writer::{Chunk, Codec, Options, Summary, Writer};
-

@@ -104,7 +104,10 @@ impl Reader {
         let l1_bytes = u64::from(u32_at(36)) * 8;
         let (cluster, l1_offset) = (1_u64 << cluster_bits, u64_at(40));
         let l1_needed = size.div_ceil(cluster * (cluster / 8)) * 8;
-        if l1_bytes > MAX_L1_BYTES || l1_bytes < l1_needed || l1_offset.checked_add(l1_bytes).is_none_or(|end| end > file_size) {
+        if l1_bytes > MAX_L1_BYTES
+            || l1_bytes < l1_needed
+            || l1_offset.checked_add(l1_bytes).is_none_or(|end| end > file_size)
+        {
             let what = format!("an L1 table of {l1_bytes} bytes at {l1_offset} for a disk of {size} bytes");
             return Err(Qcow2Error::Damaged(what));
         }
@@ -128,7 +131,8 @@ impl Reader {
             return Ok(Some(table));
         }
         self.check_range(offset, self.cluster(), "an L2 table")?;
-        let table = Arc::new(read_table(&self.file, offset, usize::try_from(self.cluster()).map_err(io::Error::other)?)?);
+        let table =
+            Arc::new(read_table(&self.file, offset, usize::try_from(self.cluster()).map_err(io::Error::other)?)?);
         self.tables.lock().unwrap_or_else(PoisonError::into_inner).put(offset, Arc::clone(&table));
         Ok(Some(table))
     }
@@ -145,10 +149,13 @@ impl Reader {
     }
 
     fn check_range(&self, offset: u64, length: u64, what: &str) -> io::Result<()> {
-        if offset % 512 == 0 && offset.checked_add(length).is_some_and(|end| end <= self.file_size) {
+        if offset.is_multiple_of(512) && offset.checked_add(length).is_some_and(|end| end <= self.file_size) {
             return Ok(());
         }
-        Err(io::Error::new(io::ErrorKind::InvalidData, format!("the qcow2 image is damaged: {what} at {offset} is outside the file")))
+        Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("the qcow2 image is damaged: {what} at {offset} is outside the file"),
+        ))
     }
 
     fn read_cluster(&self, number: u64, within: usize, buf: &mut [u8]) -> io::Result<()> {

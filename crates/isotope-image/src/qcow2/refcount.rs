@@ -37,9 +37,11 @@ impl Refcounts {
             self.counts.resize(last + 1, 0);
         }
         for count in &mut self.counts[first..=last] {
-            *count = count
-                .checked_add(1)
-                .ok_or_else(|| Qcow2Error::Options("a cluster holds more than 65535 compressed clusters; use smaller clusters".to_owned()))?;
+            *count = count.checked_add(1).ok_or_else(|| {
+                Qcow2Error::Options(
+                    "a cluster holds more than 65535 compressed clusters; use smaller clusters".to_owned(),
+                )
+            })?;
         }
         Ok(())
     }
@@ -68,7 +70,8 @@ impl Refcounts {
         bytes.resize(tables * cluster, 0);
         bytes.extend(self.counts.iter().flat_map(|count| count.to_be_bytes()));
         bytes.resize((tables + blocks) * cluster, 0);
-        let table_clusters = u32::try_from(tables).map_err(|_| Qcow2Error::Options("the image is too large".to_owned()))?;
+        let table_clusters =
+            u32::try_from(tables).map_err(|_| Qcow2Error::Options("the image is too large".to_owned()))?;
         Ok(Placed { table_offset: offset, table_clusters, bytes })
     }
 }

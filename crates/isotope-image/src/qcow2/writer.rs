@@ -120,9 +120,11 @@ impl Writer {
     pub fn write(&mut self, offset: u64, data: Chunk) -> Result<(), Qcow2Error> {
         let cluster = 1_u64 << self.options.cluster_bits;
         let end = offset + data.len() as u64;
-        if offset % cluster != 0 || offset < self.next || end > self.options.virtual_size {
+        if !offset.is_multiple_of(cluster) || offset < self.next || end > self.options.virtual_size {
             let (next, size) = (self.next, self.options.virtual_size);
-            return Err(Qcow2Error::Options(format!("chunk {offset}..{end} is not aligned, not after {next}, or beyond {size}")));
+            return Err(Qcow2Error::Options(format!(
+                "chunk {offset}..{end} is not aligned, not after {next}, or beyond {size}"
+            )));
         }
         self.next = end.next_multiple_of(cluster);
         let gone = || Qcow2Error::Io(io::ErrorKind::BrokenPipe.into());
@@ -241,10 +243,8 @@ impl Assembler {
     fn run(mut self, pending: &Receiver<Pending>) -> Result<Summary, Qcow2Error> {
         for chunk in pending {
             let clusters = chunk.reply.recv().map_err(|_| Qcow2Error::Io(io::ErrorKind::BrokenPipe.into()))??;
-            let mut number = chunk.offset >> self.options.cluster_bits;
-            for cluster in clusters {
+            for (number, cluster) in (chunk.offset >> self.options.cluster_bits..).zip(clusters) {
                 self.put(number, cluster)?;
-                number += 1;
             }
         }
         self.flush_l2()?;

@@ -80,7 +80,8 @@ pub fn open(path: &Path) -> Result<Box<dyn ReadAt>, OpenError> {
     let foreign = |name| Err(OpenError::Foreign { path: path.to_owned(), name });
     match &head[..got] {
         [b'Q', b'F', b'I', 0xfb, ..] => {
-            let reader = qcow2::Reader::new(file).map_err(|source| OpenError::Qcow2 { path: path.to_owned(), source })?;
+            let reader =
+                qcow2::Reader::new(file).map_err(|source| OpenError::Qcow2 { path: path.to_owned(), source })?;
             Ok(Box::new(reader))
         }
         b"vhdxfile" => foreign("vhdx"),

@@ -36,7 +36,13 @@ fn write_dot(plan: &Plan, out: &mut String) -> std::fmt::Result {
         }
         writeln!(out, "  subgraph {} {{\n    label={};", quoted(&format!("cluster_{phase}")), quoted(phase.name()))?;
         for step in &steps {
-            writeln!(out, "    {} [label={}, tooltip={}];", quoted(&step.id), quoted(&step.title), quoted(&step.origin.element))?;
+            writeln!(
+                out,
+                "    {} [label={}, tooltip={}];",
+                quoted(&step.id),
+                quoted(&step.title),
+                quoted(&step.origin.element)
+            )?;
         }
         writeln!(out, "  }}")?;
     }

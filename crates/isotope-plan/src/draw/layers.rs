@@ -38,7 +38,8 @@ pub(super) fn layers(count: usize, edges: &[(usize, usize)]) -> Layers {
     for (node, rank) in rank_of.iter().enumerate() {
         order[*rank].push(node);
     }
-    let links: Vec<(usize, usize)> = chains.iter().flat_map(|chain| chain.windows(2).map(|pair| (pair[0], pair[1]))).collect();
+    let links: Vec<(usize, usize)> =
+        chains.iter().flat_map(|chain| chain.windows(2).map(|pair| (pair[0], pair[1]))).collect();
     for sweep in 0..SWEEPS {
         sort_ranks(&mut order, &links, sweep % 2 == 0);
     }
@@ -77,7 +78,8 @@ fn ranks(count: usize, edges: &[(usize, usize)]) -> Vec<usize> {
 
 /// Orders each rank by the mean row of its neighbours in the rank before (or behind, going backwards).
 fn sort_ranks(order: &mut [Vec<usize>], links: &[(usize, usize)], forwards: bool) {
-    let ranks: Vec<usize> = if forwards { (1..order.len()).collect() } else { (0..order.len().saturating_sub(1)).rev().collect() };
+    let ranks: Vec<usize> =
+        if forwards { (1..order.len()).collect() } else { (0..order.len().saturating_sub(1)).rev().collect() };
     for rank in ranks {
         let beside = if forwards { &order[rank - 1] } else { &order[rank + 1] };
         let row = |node: usize| beside.iter().position(|other| *other == node);

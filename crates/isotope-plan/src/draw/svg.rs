@@ -17,7 +17,8 @@ const STEP_GAP: usize = 10;
 const LANE_HEAD: usize = 132;
 
 /// What both pages share. Colours are written out for each class: many viewers know no CSS variables.
-const STYLE: &str = "text { font-family: system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif; font-size: 13px; }
+const STYLE: &str =
+    "text { font-family: system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif; font-size: 13px; }
 .title { font-size: 20px; font-weight: 600; } .head { font-size: 14px; font-weight: 600; }
 .step { font-size: 12px; } .soft { font-size: 11px; } .number { font-size: 11px; text-anchor: end; }
 .edge { fill: none; stroke-width: 1.4px; }
@@ -27,10 +28,12 @@ const STYLE: &str = "text { font-family: system-ui, -apple-system, 'Segoe UI', '
 type Palette = [&'static str; 13];
 
 const LIGHT: Palette = [
-    "#ffffff", "#1d2430", "#5d6878", "#c9d0da", "#ffffff", "#eef2f6", "#8592a5", "#2f7d4f", "#2a6fb0", "#a35a00", "#7a4fb5", "#b3364a", "#0f7c86",
+    "#ffffff", "#1d2430", "#5d6878", "#c9d0da", "#ffffff", "#eef2f6", "#8592a5", "#2f7d4f", "#2a6fb0", "#a35a00",
+    "#7a4fb5", "#b3364a", "#0f7c86",
 ];
 const DARK: Palette = [
-    "#12161c", "#e6ebf2", "#9aa6b6", "#3a4452", "#1e252f", "#181d25", "#7f8da1", "#5cc48a", "#6db0ee", "#e8a552", "#b793ee", "#ef7d8d", "#4fc3cd",
+    "#12161c", "#e6ebf2", "#9aa6b6", "#3a4452", "#1e252f", "#181d25", "#7f8da1", "#5cc48a", "#6db0ee", "#e8a552",
+    "#b793ee", "#ef7d8d", "#4fc3cd",
 ];
 
 fn rules(palette: Palette) -> String {
@@ -73,7 +76,14 @@ impl Drawing {
     fn plan(&mut self, plan: &Plan) -> std::fmt::Result {
         let target = &plan.target;
         self.text(MARGIN, 22, "title", &plan.name)?;
-        let facts = format!("{} {}, {}; {} elements, {} steps", target.distro, target.release, target.arch, plan.elements.len(), plan.steps.len());
+        let facts = format!(
+            "{} {}, {}; {} elements, {} steps",
+            target.distro,
+            target.release,
+            target.arch,
+            plan.elements.len(),
+            plan.steps.len()
+        );
         self.text(MARGIN, 42, "soft", &facts)?;
         self.y += 74;
         self.heading("Elements", "a line leads from an element to what it requires; the numbers are the order")?;
@@ -103,17 +113,20 @@ impl Drawing {
     }
 
     fn elements(&mut self, elements: &[PlannedElement]) -> std::fmt::Result {
-        let index: BTreeMap<&str, usize> = elements.iter().enumerate().map(|(index, element)| (element.name.as_str(), index)).collect();
+        let index: BTreeMap<&str, usize> =
+            elements.iter().enumerate().map(|(index, element)| (element.name.as_str(), index)).collect();
         let mut edges: Vec<(usize, usize)> = Vec::new();
         for (from, element) in elements.iter().enumerate() {
             edges.extend(element.requires.iter().filter_map(|name| Some((from, *index.get(name.as_str())?))));
         }
-        let linked: Vec<usize> = (0..elements.len()).filter(|node| edges.iter().any(|(a, b)| a == node || b == node)).collect();
+        let linked: Vec<usize> =
+            (0..elements.len()).filter(|node| edges.iter().any(|(a, b)| a == node || b == node)).collect();
         let alone: Vec<usize> = (0..elements.len()).filter(|node| !linked.contains(node)).collect();
         let place = |node: usize| linked.binary_search(&node).unwrap_or(0);
         let within: Vec<(usize, usize)> = edges.iter().map(|&(from, to)| (place(from), place(to))).collect();
         let laid = layers(linked.len(), &within);
-        let step = (NODE.0 + NODE_GAP.0).min(WIDTH.saturating_sub(2 * MARGIN + NODE.0) / laid.ranks.saturating_sub(1).max(1));
+        let step =
+            (NODE.0 + NODE_GAP.0).min(WIDTH.saturating_sub(2 * MARGIN + NODE.0) / laid.ranks.saturating_sub(1).max(1));
         self.graph_edges(&laid, step)?;
         for (node, (rank, row)) in linked.iter().zip(&laid.nodes) {
             self.node(MARGIN + rank * step, self.y + row * (NODE.1 + NODE_GAP.1), *node, elements)?;
@@ -127,7 +140,12 @@ impl Drawing {
             let across = (WIDTH - 2 * MARGIN + NODE_GAP.1) / (NODE.0 + NODE_GAP.1);
             for (at, node) in alone.iter().enumerate() {
                 let (column, row) = (at % across, at / across);
-                self.node(MARGIN + column * (NODE.0 + NODE_GAP.1), self.y + row * (NODE.1 + NODE_GAP.1), *node, elements)?;
+                self.node(
+                    MARGIN + column * (NODE.0 + NODE_GAP.1),
+                    self.y + row * (NODE.1 + NODE_GAP.1),
+                    *node,
+                    elements,
+                )?;
             }
             self.y += alone.len().div_ceil(across) * (NODE.1 + NODE_GAP.1);
         }
@@ -162,10 +180,25 @@ impl Drawing {
         let Some(element) = elements.get(index) else { return Ok(()) };
         let (width, height) = NODE;
         writeln!(self.body, "<g><title>{}</title>", escape(&element.summary))?;
-        writeln!(self.body, "<rect class=\"box\" x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" rx=\"7\"/>")?;
-        writeln!(self.body, "<text x=\"{}\" y=\"{}\">{}</text>", x + 12, y + 20, escape(&fit(&element.name, NODE.0 - 44, 13)))?;
+        writeln!(
+            self.body,
+            "<rect class=\"box\" x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" rx=\"7\"/>"
+        )?;
+        writeln!(
+            self.body,
+            "<text x=\"{}\" y=\"{}\">{}</text>",
+            x + 12,
+            y + 20,
+            escape(&fit(&element.name, NODE.0 - 44, 13))
+        )?;
         writeln!(self.body, "<text class=\"number\" x=\"{}\" y=\"{}\">{}</text>", x + width - 10, y + 20, index + 1)?;
-        writeln!(self.body, "<text class=\"soft\" x=\"{}\" y=\"{}\">{}</text></g>", x + 12, y + 36, escape(&fit(&element.summary, NODE.0 - 22, 11)))
+        writeln!(
+            self.body,
+            "<text class=\"soft\" x=\"{}\" y=\"{}\">{}</text></g>",
+            x + 12,
+            y + 36,
+            escape(&fit(&element.summary, NODE.0 - 22, 11))
+        )
     }
 
     fn legend(&mut self) -> std::fmt::Result {
@@ -179,7 +212,11 @@ impl Drawing {
         ];
         let mut x = MARGIN;
         for (class, label) in kinds {
-            writeln!(self.body, "<rect class=\"{class}\" x=\"{x}\" y=\"{}\" width=\"10\" height=\"10\" rx=\"2\"/>", self.y)?;
+            writeln!(
+                self.body,
+                "<rect class=\"{class}\" x=\"{x}\" y=\"{}\" width=\"10\" height=\"10\" rx=\"2\"/>",
+                self.y
+            )?;
             self.text(x + 15, 9, "soft", label)?;
             x += 36 + width(label, 11);
         }
@@ -192,7 +229,10 @@ impl Drawing {
         let rows = steps.len().div_ceil(across);
         let height = rows * (STEP.1 + STEP_GAP) + STEP_GAP;
         let (y, wide) = (self.y, WIDTH - 2 * MARGIN);
-        writeln!(self.body, "<rect class=\"lane\" x=\"{MARGIN}\" y=\"{y}\" width=\"{wide}\" height=\"{height}\" rx=\"8\"/>")?;
+        writeln!(
+            self.body,
+            "<rect class=\"lane\" x=\"{MARGIN}\" y=\"{y}\" width=\"{wide}\" height=\"{height}\" rx=\"8\"/>"
+        )?;
         self.text(MARGIN + 12, 26, "head", phase.name())?;
         let side = match phase.place() {
             _ if phase == Phase::Export => "output files",
@@ -210,13 +250,34 @@ impl Drawing {
 
     fn step(&mut self, x: usize, y: usize, step: &Step) -> std::fmt::Result {
         let (width, height) = STEP;
-        let (class, number) = (kind(&step.action), step.id.split_once('/').map_or("", |(_, rest)| rest.get(..2).unwrap_or("")));
+        let (class, number) =
+            (kind(&step.action), step.id.split_once('/').map_or("", |(_, rest)| rest.get(..2).unwrap_or("")));
         let origin = if step.origin.element == "isotope" { "all elements" } else { &step.origin.element };
         writeln!(self.body, "<g><title>{}: {} ({origin})</title>", escape(&step.id), escape(&step.title))?;
-        writeln!(self.body, "<rect class=\"box\" x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" rx=\"5\"/>")?;
-        writeln!(self.body, "<rect class=\"{class}\" x=\"{x}\" y=\"{}\" width=\"4\" height=\"{}\" rx=\"2\"/>", y + 6, height - 12)?;
-        writeln!(self.body, "<text class=\"step\" x=\"{}\" y=\"{}\">{}</text>", x + 13, y + 18, escape(&fit(&short(step), width - 20, 12)))?;
-        writeln!(self.body, "<text class=\"soft\" x=\"{}\" y=\"{}\">{number} · {}</text></g>", x + 13, y + 34, escape(&fit(origin, width - 50, 11)))
+        writeln!(
+            self.body,
+            "<rect class=\"box\" x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" rx=\"5\"/>"
+        )?;
+        writeln!(
+            self.body,
+            "<rect class=\"{class}\" x=\"{x}\" y=\"{}\" width=\"4\" height=\"{}\" rx=\"2\"/>",
+            y + 6,
+            height - 12
+        )?;
+        writeln!(
+            self.body,
+            "<text class=\"step\" x=\"{}\" y=\"{}\">{}</text>",
+            x + 13,
+            y + 18,
+            escape(&fit(&short(step), width - 20, 12))
+        )?;
+        writeln!(
+            self.body,
+            "<text class=\"soft\" x=\"{}\" y=\"{}\">{number} · {}</text></g>",
+            x + 13,
+            y + 34,
+            escape(&fit(origin, width - 50, 11))
+        )
     }
 }
 
@@ -236,7 +297,9 @@ fn short(step: &Step) -> String {
     match &step.action {
         StepAction::Write(write) => path_end(&write.dest),
         StepAction::Files(files) if files.dest.len() > 1 && !files.dest.ends_with('/') => path_end(&files.dest),
-        StepAction::Files(files) => format!("{} → {}", files.source.file_name().unwrap_or_default().to_string_lossy(), files.dest),
+        StepAction::Files(files) => {
+            format!("{} → {}", files.source.file_name().unwrap_or_default().to_string_lossy(), files.dest)
+        }
         StepAction::Hook(hook) => hook.script.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         StepAction::Bootloader => step.title.replacen("install the boot loader", "boot loader", 1),
         StepAction::Disk => "make and fill the disk".to_owned(),

@@ -18,11 +18,46 @@ struct Line {
 }
 
 const TABLE: [Line; 5] = [
-    Line { kind: FilesystemKind::Ext4, name: "ext4", longest_label: 16, tool: Some("mke2fs"), checked_at_boot: true, holds_root: true },
-    Line { kind: FilesystemKind::Xfs, name: "xfs", longest_label: 12, tool: Some("mkfs.xfs"), checked_at_boot: false, holds_root: true },
-    Line { kind: FilesystemKind::Btrfs, name: "btrfs", longest_label: 255, tool: Some("mkfs.btrfs"), checked_at_boot: false, holds_root: true },
-    Line { kind: FilesystemKind::Fat, name: "fat", longest_label: 11, tool: None, checked_at_boot: false, holds_root: false },
-    Line { kind: FilesystemKind::Swap, name: "swap", longest_label: 16, tool: Some("mkswap"), checked_at_boot: false, holds_root: false },
+    Line {
+        kind: FilesystemKind::Ext4,
+        name: "ext4",
+        longest_label: 16,
+        tool: Some("mke2fs"),
+        checked_at_boot: true,
+        holds_root: true,
+    },
+    Line {
+        kind: FilesystemKind::Xfs,
+        name: "xfs",
+        longest_label: 12,
+        tool: Some("mkfs.xfs"),
+        checked_at_boot: false,
+        holds_root: true,
+    },
+    Line {
+        kind: FilesystemKind::Btrfs,
+        name: "btrfs",
+        longest_label: 255,
+        tool: Some("mkfs.btrfs"),
+        checked_at_boot: false,
+        holds_root: true,
+    },
+    Line {
+        kind: FilesystemKind::Fat,
+        name: "fat",
+        longest_label: 11,
+        tool: None,
+        checked_at_boot: false,
+        holds_root: false,
+    },
+    Line {
+        kind: FilesystemKind::Swap,
+        name: "swap",
+        longest_label: 16,
+        tool: Some("mkswap"),
+        checked_at_boot: false,
+        holds_root: false,
+    },
 ];
 
 impl FilesystemKind {

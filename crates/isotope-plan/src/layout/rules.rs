@@ -17,7 +17,8 @@ const TABLE_ROOM: Bytes = Bytes::mib(1);
 pub fn check(layout: &Layout, origin: &Origin) -> Vec<Problem> {
     let mut problems = Vec::new();
     if layout.partitions.is_empty() {
-        problems.push(at(origin, "the layout has no partition").remedy("add a [[layout.partitions]] with kind = \"root\""));
+        problems
+            .push(at(origin, "the layout has no partition").remedy("add a [[layout.partitions]] with kind = \"root\""));
     }
     table(layout, origin, &mut problems);
     sizes(layout, origin, &mut problems);
@@ -28,10 +29,23 @@ pub fn check(layout: &Layout, origin: &Origin) -> Vec<Problem> {
         mount(partition, &mut problems);
     }
     unique(layout, ("the name", str::to_lowercase), |partition| Some(partition.name.clone()), &mut problems);
-    unique(layout, ("the label", str::to_lowercase), |partition| partition.filesystem.as_ref()?.label.clone(), &mut problems);
-    unique(layout, ("the mount point", str::to_owned), |partition| Some(mount_of(partition)?.to_owned()), &mut problems);
+    unique(
+        layout,
+        ("the label", str::to_lowercase),
+        |partition| partition.filesystem.as_ref()?.label.clone(),
+        &mut problems,
+    );
+    unique(
+        layout,
+        ("the mount point", str::to_owned),
+        |partition| Some(mount_of(partition)?.to_owned()),
+        &mut problems,
+    );
     if !layout.partitions.iter().any(|partition| mount_of(partition) == Some("/")) && !layout.partitions.is_empty() {
-        problems.push(at(origin, "no partition is mounted at `/`").remedy("give the filesystem of the root partition mount = \"/\""));
+        problems.push(
+            at(origin, "no partition is mounted at `/`")
+                .remedy("give the filesystem of the root partition mount = \"/\""),
+        );
     }
     problems
 }
@@ -45,14 +59,18 @@ pub fn check_boot(layout: &Layout, boot: &BootSpec, arch: Arch) -> Vec<Problem> 
         problems.push(at(&boot.origin, format!("{arch} machines have no BIOS")).remedy("set bios = false"));
     } else if boot.bios && layout.table == Table::Gpt && !has(PartitionKind::BiosBoot) {
         problems.push(
-            at(&boot.origin, "booting by BIOS from a GPT disk needs a partition of kind bios-boot, and the layout has none")
-                .remedy("add one of 1 MiB, or set bios = false"),
+            at(
+                &boot.origin,
+                "booting by BIOS from a GPT disk needs a partition of kind bios-boot, and the layout has none",
+            )
+            .remedy("add one of 1 MiB, or set bios = false"),
         );
     }
     let esp_mounted =
         layout.partitions.iter().any(|partition| partition.kind == PartitionKind::Esp && mount_of(partition).is_some());
     if boot.uefi && !esp_mounted {
-        let lack = if has(PartitionKind::Esp) { "and that of the layout is not mounted" } else { "and the layout has none" };
+        let lack =
+            if has(PartitionKind::Esp) { "and that of the layout is not mounted" } else { "and the layout has none" };
         problems.push(
             at(&boot.origin, format!("booting by UEFI needs an EFI system partition (kind esp), {lack}"))
                 .remedy("mount one at /boot/efi, or set uefi = false"),
@@ -78,8 +96,13 @@ fn table(layout: &Layout, origin: &Origin, problems: &mut Vec<Problem>) {
         let message = format!("{} partitions, but an {name} table holds {limit}", layout.partitions.len());
         problems.push(at(origin, message).remedy(if limit == 4 { "use table = \"gpt\"" } else { "join some of them" }));
     }
-    for partition in layout.partitions.iter().filter(|part| layout.table == Table::Mbr && part.kind == PartitionKind::BiosBoot) {
-        let message = format!("partition `{}`: an MBR disk has no bios-boot partition; GRUB uses the gap before the first one", partition.name);
+    for partition in
+        layout.partitions.iter().filter(|part| layout.table == Table::Mbr && part.kind == PartitionKind::BiosBoot)
+    {
+        let message = format!(
+            "partition `{}`: an MBR disk has no bios-boot partition; GRUB uses the gap before the first one",
+            partition.name
+        );
         problems.push(at(&partition.origin, message).remedy("remove it, or use table = \"gpt\""));
     }
 }
@@ -101,7 +124,10 @@ fn sizes(layout: &Layout, origin: &Origin, problems: &mut Vec<Problem>) {
     let others = layout.partitions.iter().any(|partition| !matches!(partition.size, PartitionSize::Percent(_)));
     let sum = format!("{}.{:02} %", percent / 100, percent % 100);
     if percent > WHOLE {
-        problems.push(at(origin, format!("the partitions sized in percent take {sum} of the disk")).remedy("together they may take 100 %"));
+        problems.push(
+            at(origin, format!("the partitions sized in percent take {sum} of the disk"))
+                .remedy("together they may take 100 %"),
+        );
     } else if percent == WHOLE && others {
         let message = "the partitions sized in percent take the whole disk, and others stand beside them";
         problems.push(at(origin, message).remedy("give one of them size = \"rest\" instead"));
@@ -110,10 +136,15 @@ fn sizes(layout: &Layout, origin: &Origin, problems: &mut Vec<Problem>) {
     let usable = disk.0.saturating_sub(TABLE_ROOM.0);
     let shares = (u128::from(usable) * u128::from(percent.min(WHOLE)) / u128::from(WHOLE)) as u64;
     if fixed > usable {
-        let message = format!("the partitions of fixed size need {}, but the disk of {disk} has {} for them", Bytes(fixed), Bytes(usable));
+        let message = format!(
+            "the partitions of fixed size need {}, but the disk of {disk} has {} for them",
+            Bytes(fixed),
+            Bytes(usable)
+        );
         problems.push(at(origin, message).remedy("make the disk larger, or size = \"auto\""));
     } else if fixed.saturating_add(shares) > usable {
-        let message = format!("fixed sizes ({}) and percentages ({sum}) together exceed the disk of {disk}", Bytes(fixed));
+        let message =
+            format!("fixed sizes ({}) and percentages ({sum}) together exceed the disk of {disk}", Bytes(fixed));
         problems.push(at(origin, message).remedy("make the disk larger, or the percentages smaller"));
     }
 }
@@ -134,22 +165,29 @@ fn content(partition: &Partition, problems: &mut Vec<Problem>) {
     let Partition { name, kind, origin, .. } = partition;
     let filesystem = partition.filesystem.as_ref().map(|filesystem| filesystem.kind);
     let fault = match (kind, filesystem) {
-        (PartitionKind::BiosBoot, Some(_)) => {
-            Some((format!("partition `{name}` of kind bios-boot cannot have a filesystem: GRUB's core image is in it"), "remove the filesystem"))
-        }
-        (PartitionKind::Esp, None) => Some((format!("partition `{name}` of kind esp has no filesystem"), "add filesystem = { type = \"fat\", … }")),
-        (PartitionKind::Esp, Some(other)) if other != FilesystemKind::Fat => {
-            Some((format!("partition `{name}` of kind esp has {}, but firmware reads only FAT", other.name()), "use type = \"fat\""))
-        }
-        (PartitionKind::Swap, Some(other)) if other != FilesystemKind::Swap => {
-            Some((format!("partition `{name}` of kind swap has the filesystem {}", other.name()), "use type = \"swap\", or kind = \"linux\""))
-        }
+        (PartitionKind::BiosBoot, Some(_)) => Some((
+            format!("partition `{name}` of kind bios-boot cannot have a filesystem: GRUB's core image is in it"),
+            "remove the filesystem",
+        )),
+        (PartitionKind::Esp, None) => Some((
+            format!("partition `{name}` of kind esp has no filesystem"),
+            "add filesystem = { type = \"fat\", … }",
+        )),
+        (PartitionKind::Esp, Some(other)) if other != FilesystemKind::Fat => Some((
+            format!("partition `{name}` of kind esp has {}, but firmware reads only FAT", other.name()),
+            "use type = \"fat\"",
+        )),
+        (PartitionKind::Swap, Some(other)) if other != FilesystemKind::Swap => Some((
+            format!("partition `{name}` of kind swap has the filesystem {}", other.name()),
+            "use type = \"swap\", or kind = \"linux\"",
+        )),
         (PartitionKind::Root | PartitionKind::Boot | PartitionKind::Linux, Some(FilesystemKind::Swap)) => {
             Some((format!("partition `{name}` is a swap area, but not of kind swap"), "use kind = \"swap\""))
         }
-        (PartitionKind::Root, None) => {
-            Some((format!("partition `{name}` of kind root has no filesystem"), "add filesystem = { type = \"ext4\", mount = \"/\" }"))
-        }
+        (PartitionKind::Root, None) => Some((
+            format!("partition `{name}` of kind root has no filesystem"),
+            "add filesystem = { type = \"ext4\", mount = \"/\" }",
+        )),
         _ => None,
     };
     if let Some((message, remedy)) = fault {
@@ -169,12 +207,19 @@ fn label(partition: &Partition, problems: &mut Vec<Problem>) {
         _ => char.is_control() || char.is_whitespace() || "/\\\"'".contains(*char),
     });
     if label.is_empty() {
-        problems.push(at(&partition.origin, format!("the label of partition `{}` is empty", partition.name)).remedy("remove the key"));
+        problems.push(
+            at(&partition.origin, format!("the label of partition `{}` is empty", partition.name))
+                .remedy("remove the key"),
+        );
     } else if let Some(odd) = odd {
-        let message = format!("the label `{label}` of partition `{}` has the character `{}`", partition.name, odd.escape_debug());
+        let message =
+            format!("the label `{label}` of partition `{}` has the character `{}`", partition.name, odd.escape_debug());
         problems.push(at(&partition.origin, message).remedy("use letters, digits, `-` and `_`"));
     } else if *kind == FilesystemKind::Fat && label.chars().any(|char| char.is_ascii_lowercase()) {
-        let message = format!("the label `{label}` of partition `{}` has lower case letters, which FAT does not have", partition.name);
+        let message = format!(
+            "the label `{label}` of partition `{}` has lower case letters, which FAT does not have",
+            partition.name
+        );
         problems.push(at(&partition.origin, message).remedy(format!("write `{}`", label.to_uppercase())));
     }
 }
@@ -183,11 +228,14 @@ fn mount(partition: &Partition, problems: &mut Vec<Problem>) {
     let Some(Filesystem { kind, mount: Some(mount), .. }) = &partition.filesystem else { return };
     let path = &mount.path;
     let clean = path == "/"
-        || (path.starts_with('/') && path.split('/').skip(1).all(|part| !part.is_empty() && part != "." && part != ".."));
+        || (path.starts_with('/')
+            && path.split('/').skip(1).all(|part| !part.is_empty() && part != "." && part != ".."));
     let odd = path.chars().any(|char| char.is_whitespace() || char.is_control() || "\\#\"'".contains(char));
     if !clean || odd {
         let message = format!("partition `{}`: `{path}` is no mount point", partition.name);
-        problems.push(at(&partition.origin, message).remedy("use an absolute path without `.`, `..`, blanks or a `/` at its end"));
+        problems.push(
+            at(&partition.origin, message).remedy("use an absolute path without `.`, `..`, blanks or a `/` at its end"),
+        );
     }
     if *kind == FilesystemKind::Swap {
         problems.push(
@@ -196,7 +244,11 @@ fn mount(partition: &Partition, problems: &mut Vec<Problem>) {
         );
     }
     if path == "/" && !kind.holds_root() {
-        let message = format!("partition `{}`: {} cannot hold a root filesystem: it has no owners and links", partition.name, kind.name());
+        let message = format!(
+            "partition `{}`: {} cannot hold a root filesystem: it has no owners and links",
+            partition.name,
+            kind.name()
+        );
         problems.push(at(&partition.origin, message).remedy("use ext4, xfs or btrfs"));
     }
     if mount.passno > 2 {
@@ -204,7 +256,8 @@ fn mount(partition: &Partition, problems: &mut Vec<Problem>) {
         problems.push(at(&partition.origin, message).remedy("1 for `/`, 2 for others, 0 for no check"));
     }
     if mount.options.is_empty() || mount.options.contains(|char: char| char.is_whitespace()) {
-        let message = format!("partition `{}`: the mount options `{}` would break fstab", partition.name, mount.options);
+        let message =
+            format!("partition `{}`: the mount options `{}` would break fstab", partition.name, mount.options);
         problems.push(at(&partition.origin, message).remedy("separate them by commas; `defaults` for none"));
     }
 }
@@ -221,7 +274,11 @@ fn unique(
         let Some(value) = key(partition) else { continue };
         if let Some(first) = seen.get(&fold(&value)) {
             let line = first.origin.line.map(|line| format!(" (line {line})")).unwrap_or_default();
-            let message = format!("partition {} has {what} `{value}`, which partition `{}`{line} has already", index + 1, first.name);
+            let message = format!(
+                "partition {} has {what} `{value}`, which partition `{}`{line} has already",
+                index + 1,
+                first.name
+            );
             problems.push(at(&partition.origin, message).remedy("each may be there once"));
         } else {
             seen.insert(fold(&value), partition);

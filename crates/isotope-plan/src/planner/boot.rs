@@ -29,8 +29,13 @@ impl<T: PartialEq + Display> Scalar<T> {
         let Some(value) = value else { return };
         match &self.value {
             Some((before, whose)) if *before != value => {
-                let message = format!("[bootloader] {}: `{value}` here, but `{before}` in element {}", self.name, whose.element);
-                problems.push(Problem::configuration(message).at(origin).remedy("one of the two elements must leave it to the other"));
+                let message =
+                    format!("[bootloader] {}: `{value}` here, but `{before}` in element {}", self.name, whose.element);
+                problems.push(
+                    Problem::configuration(message)
+                        .at(origin)
+                        .remedy("one of the two elements must leave it to the other"),
+                );
             }
             Some(_) => {}
             None => self.value = Some((value, origin.clone())),
@@ -39,14 +44,26 @@ impl<T: PartialEq + Display> Scalar<T> {
 }
 
 pub(super) fn plan(scope: &mut Scope<'_>, layout: Option<&Layout>, layout_declared: bool) -> Boot {
-    let sections: Vec<(&Element, &BootloaderSection)> =
-        scope.set.elements.iter().filter_map(|element| Some((element, element.manifest.bootloader.as_ref()?))).collect();
+    let sections: Vec<(&Element, &BootloaderSection)> = scope
+        .set
+        .elements
+        .iter()
+        .filter_map(|element| Some((element, element.manifest.bootloader.as_ref()?)))
+        .collect();
     let (mut bios, mut uefi) = (Scalar::new("bios"), Scalar::new("uefi"));
     let (mut secure_boot, mut timeout) = (Scalar::new("secure_boot"), Scalar::new("timeout"));
     let (mut kernel_args, mut consoles) = (Vec::new(), Vec::new());
     let mut main: Option<Origin> = None;
     for (element, section) in &sections {
-        let BootloaderSection { bios: by_bios, uefi: by_uefi, secure_boot: signed, timeout: wait, kernel_args: args, consoles: lines, line } = section;
+        let BootloaderSection {
+            bios: by_bios,
+            uefi: by_uefi,
+            secure_boot: signed,
+            timeout: wait,
+            kernel_args: args,
+            consoles: lines,
+            line,
+        } = section;
         let origin = element.origin(*line);
         if by_bios.is_some() || by_uefi.is_some() {
             main.get_or_insert_with(|| origin.clone());
@@ -65,7 +82,10 @@ pub(super) fn plan(scope: &mut Scope<'_>, layout: Option<&Layout>, layout_declar
     let Some(origin) = main else {
         let useless = layout_declared && !sections.is_empty();
         let names: Vec<&str> = sections.iter().map(|(element, _)| element.name.as_str()).collect();
-        let warning = format!("no element installs a boot loader: consoles and kernel arguments of {} have no effect", names.join(", "));
+        let warning = format!(
+            "no element installs a boot loader: consoles and kernel arguments of {} have no effect",
+            names.join(", ")
+        );
         return Boot { spec: None, warnings: if useless { vec![warning] } else { Vec::new() } };
     };
     let spec = BootSpec {
@@ -83,13 +103,19 @@ pub(super) fn plan(scope: &mut Scope<'_>, layout: Option<&Layout>, layout_declar
 }
 
 /// Whether the disk and the machine can boot this way.
-fn judge(scope: &mut Scope<'_>, spec: &BootSpec, (layout, declared): (Option<&Layout>, bool), warnings: &mut Vec<String>) {
+fn judge(
+    scope: &mut Scope<'_>,
+    spec: &BootSpec,
+    (layout, declared): (Option<&Layout>, bool),
+    warnings: &mut Vec<String>,
+) {
     if !spec.bios && !spec.uefi {
         let problem = Problem::configuration("the boot loader boots neither by BIOS nor by UEFI").at(&spec.origin);
         scope.problem(problem.remedy("set bios or uefi to true, or leave the boot loader out"));
     }
     if !declared {
-        let problem = Problem::configuration("a boot loader needs a disk, and no element of this build has a [layout]").at(&spec.origin);
+        let problem = Problem::configuration("a boot loader needs a disk, and no element of this build has a [layout]")
+            .at(&spec.origin);
         scope.problem(problem.remedy("add the element `vm`, or leave the boot loader out"));
     }
     if let Some(layout) = layout {
@@ -101,7 +127,8 @@ fn judge(scope: &mut Scope<'_>, spec: &BootSpec, (layout, declared): (Option<&La
     }
     let odd = spec.kernel_args.iter().chain(&spec.consoles).find(|arg| arg.contains(['\n', '\0']));
     if let Some(arg) = odd {
-        let problem = Problem::configuration(format!("the kernel argument `{}` has a line break", arg.escape_debug())).at(&spec.origin);
+        let problem = Problem::configuration(format!("the kernel argument `{}` has a line break", arg.escape_debug()))
+            .at(&spec.origin);
         scope.problem(problem.remedy("give each argument on its own"));
     }
 }
@@ -117,7 +144,10 @@ fn parsed<T: std::str::FromStr>(
     let text = scope.public(element, template, "[bootloader]")?;
     let value = text.trim().parse().ok();
     if value.is_none() {
-        scope.problem(Problem::configuration(format!("[bootloader] {name} is {expected}, not `{text}`")).at(&element.origin(template.line)));
+        scope.problem(
+            Problem::configuration(format!("[bootloader] {name} is {expected}, not `{text}`"))
+                .at(&element.origin(template.line)),
+        );
     }
     value
 }

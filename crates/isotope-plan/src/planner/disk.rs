@@ -1,11 +1,12 @@
 //! The one `[layout]` of a build, rendered and checked.
 
 use crate::layout::{
-    DiskSize, Filesystem, FilesystemKind, Layout, Mount, Partition, PartitionKind, PartitionSize, SectorSize, Table, rules,
+    DiskSize, Filesystem, FilesystemKind, Layout, Mount, Partition, PartitionKind, PartitionSize, SectorSize, Table,
+    rules,
 };
+use crate::problem::suggest;
 use crate::scope::Scope;
 use crate::{Problem, Recipe, ids, sizes};
-use crate::problem::suggest;
 use isotope_element::{Bytes, Element, FilesystemSection, LayoutSection, PartitionSection, Template};
 use uuid::Uuid;
 
@@ -40,9 +41,12 @@ pub(super) fn plan(scope: &mut Scope<'_>, recipe: &Recipe, seed: Uuid) -> Disk {
 }
 
 fn twice(first: &Element, second: &Element, section: &LayoutSection) -> Problem {
-    Problem::configuration(format!("element {} has a [layout], but {} has one too; a build has one disk", second.name, first.name))
-        .at(&second.origin(section.line))
-        .remedy("leave one of the two elements out")
+    Problem::configuration(format!(
+        "element {} has a [layout], but {} has one too; a build has one disk",
+        second.name, first.name
+    ))
+    .at(&second.origin(section.line))
+    .remedy("leave one of the two elements out")
 }
 
 fn render(scope: &mut Scope<'_>, element: &Element, section: &LayoutSection, recipe: &Recipe, seed: Uuid) -> Layout {
@@ -53,7 +57,8 @@ fn render(scope: &mut Scope<'_>, element: &Element, section: &LayoutSection, rec
     let declared = scope.maybe(element, size.as_ref(), "the layout's size").map(|text| sizes::disk(&text));
     let declared = match declared {
         Some(Err(fault)) => {
-            scope.problem(Problem::configuration(format!("the layout's size: {fault}")).at(&origin).remedy("or `auto`"));
+            scope
+                .problem(Problem::configuration(format!("the layout's size: {fault}")).at(&origin).remedy("or `auto`"));
             None
         }
         Some(Ok(size)) => Some(size),
@@ -105,7 +110,13 @@ fn word<T: Copy>(
     found
 }
 
-fn partition(scope: &mut Scope<'_>, element: &Element, section: &PartitionSection, number: u32, seed: Uuid) -> Partition {
+fn partition(
+    scope: &mut Scope<'_>,
+    element: &Element,
+    section: &PartitionSection,
+    number: u32,
+    seed: Uuid,
+) -> Partition {
     let PartitionSection { name, kind, size, filesystem, when: _, line } = section;
     let origin = element.origin(*line);
     let kind = word(scope, element, Some(kind), "kind of partition", KINDS).unwrap_or(PartitionKind::Linux);
@@ -149,11 +160,13 @@ fn filesystem_of(
     let FilesystemSection { kind, label, mount, options, passno, mkfs_options, line: _ } = section;
     let kind = word(scope, element, Some(kind), "filesystem", &FilesystemKind::ALL.map(|kind| (kind.name(), kind)))?;
     let options = scope.maybe(element, options.as_ref(), "mount options");
-    let mount = scope.maybe(element, mount.as_ref(), "a mount point").filter(|path| !path.is_empty()).map(|path| Mount {
-        options: options.unwrap_or_else(|| if partition == PartitionKind::Esp { "umask=0077" } else { "defaults" }.to_owned()),
-        passno: passno.unwrap_or_else(|| kind.usual_passno(&path)),
-        path,
-    });
+    let mount =
+        scope.maybe(element, mount.as_ref(), "a mount point").filter(|path| !path.is_empty()).map(|path| Mount {
+            options: options
+                .unwrap_or_else(|| if partition == PartitionKind::Esp { "umask=0077" } else { "defaults" }.to_owned()),
+            passno: passno.unwrap_or_else(|| kind.usual_passno(&path)),
+            path,
+        });
     Some(Filesystem {
         kind,
         label: scope.maybe(element, label.as_ref(), "a label"),

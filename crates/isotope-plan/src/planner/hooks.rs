@@ -3,7 +3,7 @@
 use super::variables;
 use crate::layout::Layout;
 use crate::scope::Scope;
-use crate::{EnvValue, HostFacts, Hook, Step, StepAction};
+use crate::{EnvValue, Hook, HostFacts, Step, StepAction};
 use isotope_element::{Element, HookFile, Origin, Phase, Place};
 use std::collections::BTreeMap;
 
@@ -12,7 +12,21 @@ const ELEMENT_IN_TARGET: &str = "/run/isotope/element";
 
 /// What the tools a hook calls rely on: a variable may be called `path`, but `PATH` stays what it is.
 const RESERVED: &[&str] = &[
-    "BASH_ENV", "CDPATH", "ENV", "GLOBIGNORE", "HOME", "IFS", "LANG", "OLDPWD", "PATH", "PS4", "PWD", "SHELLOPTS", "TERM", "TMPDIR", "TZ",
+    "BASH_ENV",
+    "CDPATH",
+    "ENV",
+    "GLOBIGNORE",
+    "HOME",
+    "IFS",
+    "LANG",
+    "OLDPWD",
+    "PATH",
+    "PS4",
+    "PWD",
+    "SHELLOPTS",
+    "TERM",
+    "TMPDIR",
+    "TZ",
     "TARGET_ROOT",
 ];
 
@@ -30,12 +44,24 @@ pub(super) fn plan(scope: &Scope<'_>, phase: Phase, facts: &HostFacts, layout: O
                 Place::Target => "in the target",
             };
             let title = format!("run {phase}.d/{} of {} {side}", file.name, element.name);
-            Some(Step { id: String::new(), phase, origin, title, action: StepAction::Hook(hook(scope, element, file, place, surroundings.clone())) })
+            Some(Step {
+                id: String::new(),
+                phase,
+                origin,
+                title,
+                action: StepAction::Hook(hook(scope, element, file, place, surroundings.clone())),
+            })
         })
         .collect()
 }
 
-fn hook(scope: &Scope<'_>, element: &Element, file: &HookFile, place: Place, mut env: BTreeMap<String, EnvValue>) -> Hook {
+fn hook(
+    scope: &Scope<'_>,
+    element: &Element,
+    file: &HookFile,
+    place: Place,
+    mut env: BTreeMap<String, EnvValue>,
+) -> Hook {
     let seen = match place {
         Place::Host => element.dir.to_string_lossy().into_owned(),
         Place::Target => ELEMENT_IN_TARGET.to_owned(),
@@ -56,7 +82,8 @@ fn hook(scope: &Scope<'_>, element: &Element, file: &HookFile, place: Place, mut
 /// What every hook sees.
 fn surroundings(scope: &Scope<'_>, facts: &HostFacts, layout: Option<&Layout>) -> BTreeMap<String, EnvValue> {
     let target = scope.target;
-    let root = layout.iter().flat_map(|layout| &layout.partitions).filter_map(|partition| partition.filesystem.as_ref());
+    let root =
+        layout.iter().flat_map(|layout| &layout.partitions).filter_map(|partition| partition.filesystem.as_ref());
     let label = root
         .filter(|filesystem| filesystem.mount.as_ref().is_some_and(|mount| mount.path == "/"))
         .find_map(|filesystem| filesystem.label.clone());

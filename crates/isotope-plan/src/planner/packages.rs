@@ -61,7 +61,14 @@ fn collect(scope: &mut Scope<'_>, element: &Element, section: &PackagesSection, 
         return;
     }
     let own = std::slice::from_ref(&element.name);
-    if !wanted.packages.install.values().chain(wanted.packages.remove.values()).flatten().any(|other| *other == element.name) {
+    if !wanted
+        .packages
+        .install
+        .values()
+        .chain(wanted.packages.remove.values())
+        .flatten()
+        .any(|other| *other == element.name)
+    {
         wanted.elements += 1;
     }
     for name in install {
@@ -92,9 +99,17 @@ fn contradictions(scope: &mut Scope<'_>, plain: &Wanted, with_recommends: &Wante
     for (name, removing) in &plain.packages.remove {
         let wanting = plain.packages.install.get(name).or_else(|| with_recommends.packages.install.get(name));
         if let Some(wanting) = wanting {
-            let message = format!("the package {name} is wanted by {} and removed by {} in the same phase", wanting.join(", "), removing.join(", "));
+            let message = format!(
+                "the package {name} is wanted by {} and removed by {} in the same phase",
+                wanting.join(", "),
+                removing.join(", ")
+            );
             let origin = plain.removed_at.get(name).cloned().unwrap_or_else(implicit);
-            scope.problem(Problem::configuration(message).at(&origin).remedy("leave one of the elements out, or remove it in a later phase"));
+            scope.problem(
+                Problem::configuration(message)
+                    .at(&origin)
+                    .remedy("leave one of the elements out, or remove it in a later phase"),
+            );
         }
     }
 }

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 
 /// The step that makes the base tree, if an element makes one.
 pub(super) fn bootstrap(scope: &mut Scope<'_>, facts: &HostFacts, warnings: &mut Vec<String>) -> Option<Step> {
-    let mut found = scope.set.elements.iter().filter_map(|element| Some((element, element.manifest.bootstrap.as_ref()?)));
+    let mut found =
+        scope.set.elements.iter().filter_map(|element| Some((element, element.manifest.bootstrap.as_ref()?)));
     let (element, section) = found.next()?;
     let others: Vec<Problem> = found
         .map(|(other, section)| {
@@ -22,7 +23,9 @@ pub(super) fn bootstrap(scope: &mut Scope<'_>, facts: &HostFacts, warnings: &mut
     let planned: Vec<Source> = sources.iter().filter_map(|section| source(scope, facts, element, section)).collect();
     let origin = element.origin(*line);
     if planned.is_empty() && scope.problems.len() == before {
-        let problem = Problem::configuration("there is no archive to make the base tree from: all [[bootstrap.sources]] are empty");
+        let problem = Problem::configuration(
+            "there is no archive to make the base tree from: all [[bootstrap.sources]] are empty",
+        );
         scope.problem(problem.at(&origin).remedy("give one a uri"));
     }
     for source in planned.iter().filter(|source| !source.verify) {
@@ -51,17 +54,20 @@ fn source(scope: &mut Scope<'_>, facts: &HostFacts, element: &Element, section: 
         Some(name) => {
             let Some(mirror) = facts.mirrors.get(name) else {
                 let message = format!("`host:{name}`: this host has no archive of that kind configured");
-                let remedy = "name one: --set ELEMENT.mirror=URL (see `isotope elements show`)".replace("ELEMENT", &element.name);
+                let remedy = "name one: --set ELEMENT.mirror=URL (see `isotope elements show`)"
+                    .replace("ELEMENT", &element.name);
                 scope.problem(Problem::environment(message).at(&origin).remedy(remedy));
                 return None;
             };
             mirror.clone()
         }
     };
-    let keyring = scope.maybe(element, keyring.as_ref(), "a key file").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let keyring =
+        scope.maybe(element, keyring.as_ref(), "a key file").filter(|path| !path.is_empty()).map(PathBuf::from);
     let verify = scope.truth(element, verify.as_ref(), "verify").unwrap_or(true);
     if verify && keyring.is_none() {
-        let problem = Problem::configuration(format!("the archive {uri} has no key file to verify it with")).at(&origin);
+        let problem =
+            Problem::configuration(format!("the archive {uri} has no key file to verify it with")).at(&origin);
         scope.problem(problem.remedy("give a keyring, or verify = false"));
     }
     Some(Source {

@@ -8,7 +8,9 @@
 use super::{hooks, implicit, packages, sources};
 use crate::layout::{Layout, Table};
 use crate::scope::Scope;
-use crate::{BootSpec, Compression, EnvValue, Export, Files, HostFacts, Problem, Services, Step, StepAction, Sysprep, Write};
+use crate::{
+    BootSpec, Compression, EnvValue, Export, Files, HostFacts, Problem, Services, Step, StepAction, Sysprep, Write,
+};
 use isotope_element::{Element, FilesSection, Origin, Phase, ServicesSection, Template, TemplateSection};
 use std::path::Path;
 
@@ -42,12 +44,16 @@ pub(super) fn plan(scope: &mut Scope<'_>, around: &Around<'_>, warnings: &mut Ve
 
 /// What Isotope adds at the end of a phase.
 fn own(scope: &Scope<'_>, around: &Around<'_>, phase: Phase, before: &[Step]) -> Vec<Step> {
-    let step = |origin: Origin, title: String, action: StepAction| vec![Step { id: String::new(), phase, origin, title, action }];
+    let step = |origin: Origin, title: String, action: StepAction| {
+        vec![Step { id: String::new(), phase, origin, title, action }]
+    };
     match phase {
         Phase::PostInstall if around.layout.is_some() || has_kernel(before) => {
             step(implicit(), "make the initramfs of every kernel".to_owned(), StepAction::Initramfs)
         }
-        Phase::PostRoot => sysprep(scope).map(|(origin, sysprep)| step(origin, "reset what must be unique".to_owned(), StepAction::Sysprep(sysprep))).unwrap_or_default(),
+        Phase::PostRoot => sysprep(scope)
+            .map(|(origin, sysprep)| step(origin, "reset what must be unique".to_owned(), StepAction::Sysprep(sysprep)))
+            .unwrap_or_default(),
         Phase::BlockDevice => match around.layout {
             Some(layout) => step(layout_origin(layout), disk_title(layout), StepAction::Disk),
             None => Vec::new(),
@@ -58,7 +64,11 @@ fn own(scope: &Scope<'_>, around: &Around<'_>, phase: Phase, before: &[Step]) ->
         },
         Phase::Export => {
             let exports = around.exports.iter().enumerate();
-            exports.flat_map(|(index, (export, origin))| step(origin.clone(), export_title(export), StepAction::Export { index })).collect()
+            exports
+                .flat_map(|(index, (export, origin))| {
+                    step(origin.clone(), export_title(export), StepAction::Export { index })
+                })
+                .collect()
         }
         _ => Vec::new(),
     }
@@ -106,9 +116,11 @@ fn write(scope: &mut Scope<'_>, element: &Element, section: &TemplateSection) ->
 /// An absolute path in the target, as it is written in no other way.
 fn destination(scope: &mut Scope<'_>, element: &Element, template: &Template, origin: &Origin) -> Option<String> {
     let dest = scope.public(element, template, "a destination")?;
-    let clean = dest.starts_with('/') && !dest.contains('\0') && !dest.split('/').any(|part| part == ".." || part == ".");
+    let clean =
+        dest.starts_with('/') && !dest.contains('\0') && !dest.split('/').any(|part| part == ".." || part == ".");
     if !clean {
-        let problem = Problem::configuration(format!("the destination `{dest}` is no absolute path in the target")).at(origin);
+        let problem =
+            Problem::configuration(format!("the destination `{dest}` is no absolute path in the target")).at(origin);
         scope.problem(problem.remedy("begin with `/`, without `.` and `..`"));
         return None;
     }
@@ -132,14 +144,21 @@ fn services(scope: &mut Scope<'_>, phase: Phase) -> Vec<Step> {
             origin.get_or_insert(element.origin(*line));
         }
         let Some(origin) = origin.filter(|_| units != Services::default()) else { continue };
-        steps.push(Step { id: String::new(), phase, origin, title: services_title(&units), action: StepAction::Services(units) });
+        steps.push(Step {
+            id: String::new(),
+            phase,
+            origin,
+            title: services_title(&units),
+            action: StepAction::Services(units),
+        });
     }
     steps
 }
 
 /// The reset of all elements that ask for one.
 fn sysprep(scope: &Scope<'_>) -> Option<(Origin, Sysprep)> {
-    let sections: Vec<_> = scope.set.elements.iter().filter_map(|element| Some((element, element.manifest.sysprep.as_ref()?))).collect();
+    let sections: Vec<_> =
+        scope.set.elements.iter().filter_map(|element| Some((element, element.manifest.sysprep.as_ref()?))).collect();
     let (element, section) = sections.first()?;
     let mut remove: Vec<String> = Vec::new();
     for path in sections.iter().flat_map(|(_, section)| &section.remove) {
@@ -152,9 +171,10 @@ fn sysprep(scope: &Scope<'_>) -> Option<(Origin, Sysprep)> {
 
 fn has_kernel(steps: &[Step]) -> bool {
     steps.iter().any(|step| match &step.action {
-        StepAction::Packages(packages) => {
-            packages.install.keys().any(|name| name.starts_with("linux-image") || name == "kernel" || name.starts_with("kernel-core"))
-        }
+        StepAction::Packages(packages) => packages
+            .install
+            .keys()
+            .any(|name| name.starts_with("linux-image") || name == "kernel" || name.starts_with("kernel-core")),
         _ => false,
     })
 }
@@ -167,7 +187,9 @@ fn slug(step: &Step) -> String {
         StepAction::Packages(packages) if packages.recommends => "packages-recommends".to_owned(),
         StepAction::Packages(_) => "packages".to_owned(),
         StepAction::Files(_) => format!("files-{element}"),
-        StepAction::Write(write) => format!("write-{}", Path::new(&write.dest).file_name().unwrap_or_default().to_string_lossy()),
+        StepAction::Write(write) => {
+            format!("write-{}", Path::new(&write.dest).file_name().unwrap_or_default().to_string_lossy())
+        }
         StepAction::Services(_) => format!("services-{element}"),
         StepAction::Hook(hook) => format!("hook-{}", hook.script.file_name().unwrap_or_default().to_string_lossy()),
         StepAction::Initramfs => "initramfs".to_owned(),

@@ -15,7 +15,9 @@ impl World {
     /// Writes files given as `== PATH` lines followed by their content; hooks (`*.d/*`) become executable.
     pub fn new(text: &str) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        for part in text.split("\n== ").map(|part| part.trim_start_matches("== ")).filter(|part| !part.trim().is_empty()) {
+        for part in
+            text.split("\n== ").map(|part| part.trim_start_matches("== ")).filter(|part| !part.trim().is_empty())
+        {
             let (path, content) = part.split_once('\n').unwrap_or((part, ""));
             let path = dir.path().join(path.trim());
             std::fs::create_dir_all(path.parent().expect("a directory")).expect("directories");
@@ -33,8 +35,9 @@ impl World {
 
     /// Plans a recipe over these elements.
     pub fn plan(&self, recipe: &Recipe, facts: &HostFacts) -> Result<Plan, PlanErrors> {
-        let catalogue = isotope_element::load(&[self.dir.path().to_owned()])
-            .unwrap_or_else(|errors| panic!("{}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")));
+        let catalogue = isotope_element::load(&[self.dir.path().to_owned()]).unwrap_or_else(|errors| {
+            panic!("{}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+        });
         let set = catalogue.resolve(&recipe.element_names()).unwrap_or_else(|errors| panic!("{errors}"));
         isotope_plan::plan(recipe, &set, facts)
     }
@@ -61,7 +64,10 @@ impl World {
 
 /// A Debian host that can do everything.
 pub fn facts() -> HostFacts {
-    let mirrors = [("debian", "http://mirror.example.org/debian"), ("debian-security", "http://mirror.example.org/debian-security")];
+    let mirrors = [
+        ("debian", "http://mirror.example.org/debian"),
+        ("debian-security", "http://mirror.example.org/debian-security"),
+    ];
     HostFacts {
         family: Some(Family::Debian),
         mirrors: mirrors.iter().map(|(name, url)| ((*name).to_owned(), (*url).to_owned())).collect(),

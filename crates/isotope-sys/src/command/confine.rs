@@ -122,4 +122,3 @@ pub fn take_terminal() {
     nix::unistd::tcsetpgrp(std::io::stdin(), nix::unistd::getpgrp()).ok();
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&old), None).ok();
 }
-

@@ -195,8 +195,8 @@ impl TargetDir {
         let path = path.as_ref();
         let (dir, name) = self.parent("make link", path, true)?;
         let temporary = temporary_name(name);
-        let made = fs::symlinkat(content.as_ref(), &dir, &temporary)
-            .and_then(|()| fs::renameat(&dir, &temporary, &dir, name));
+        let made =
+            fs::symlinkat(content.as_ref(), &dir, &temporary).and_then(|()| fs::renameat(&dir, &temporary, &dir, name));
         made.map_err(|errno| {
             fs::unlinkat(&dir, &temporary, AtFlags::empty()).ok();
             self.error("make link", path, errno)
@@ -236,9 +236,9 @@ impl TargetDir {
     /// The file system refuses.
     pub fn remove(&self, path: impl AsRef<TargetPath>) -> Result<bool, TargetError> {
         let path = path.as_ref();
-        let removed = self.parent("remove", path, false).and_then(|(dir, name)| {
-            unlink(dir.as_fd(), name).map_err(|errno| self.error("remove", path, errno))
-        });
+        let removed = self
+            .parent("remove", path, false)
+            .and_then(|(dir, name)| unlink(dir.as_fd(), name).map_err(|errno| self.error("remove", path, errno)));
         absent_is_false(removed)
     }
 
@@ -287,7 +287,8 @@ impl TargetDir {
     /// The file system refuses.
     pub fn read_dir(&self, path: impl AsRef<TargetPath>) -> Result<Vec<Entry>, TargetError> {
         let path = path.as_ref();
-        let listed = self.raw_open(path.as_path(), OFlags::RDONLY | OFlags::DIRECTORY, 0).and_then(|fd| entries(fd.as_fd()));
+        let listed =
+            self.raw_open(path.as_path(), OFlags::RDONLY | OFlags::DIRECTORY, 0).and_then(|fd| entries(fd.as_fd()));
         match absent_is_none(listed) {
             Ok(entries) => Ok(entries.unwrap_or_default()),
             Err(Errno::NOTDIR) => Ok(Vec::new()),
@@ -322,7 +323,12 @@ impl TargetDir {
     }
 
     /// The directory that holds the last name of `path`, and that name.
-    fn parent<'p>(&self, what: &'static str, path: &'p TargetPath, make: bool) -> Result<(OwnedFd, &'p OsStr), TargetError> {
+    fn parent<'p>(
+        &self,
+        what: &'static str,
+        path: &'p TargetPath,
+        make: bool,
+    ) -> Result<(OwnedFd, &'p OsStr), TargetError> {
         let inner = path.as_path();
         let (Some(name), Some(parent)) = (inner.file_name(), inner.parent()) else {
             return Err(self.error(what, path, Errno::INVAL));

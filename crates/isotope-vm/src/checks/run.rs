@@ -41,10 +41,12 @@ pub fn examine(
         Ok(time) => {
             verdict.boot_seconds = Some(time.as_secs_f64());
             progress(Progress::LoggedIn(time.as_secs_f64()));
-            result("boots and lets the harness in", CheckStatus::Passed, *time, String::new())
+            result_of_harness("boots and lets the harness in", CheckStatus::Passed, *time, String::new())
         }
         Err(VmError::Interrupted) => return Err(VmError::Interrupted),
-        Err(error) => result("boots and lets the harness in", CheckStatus::Failed, started.elapsed(), chain(error)),
+        Err(error) => {
+            result_of_harness("boots and lets the harness in", CheckStatus::Failed, started.elapsed(), chain(error))
+        }
     };
     progress(Progress::Checked(&boot));
     verdict.results.push(boot);
@@ -54,6 +56,18 @@ pub fn examine(
             let result = ask(vm, check)?;
             progress(Progress::Checked(&result));
             verdict.results.push(result);
+            // A guest that is gone answers nothing: one reason, not a failure of every check that is left.
+            match vm.look_around() {
+                Ok(()) => {}
+                Err(VmError::Interrupted) => return Err(VmError::Interrupted),
+                Err(error) => {
+                    let gone =
+                        result_of_harness("the guest stays up", CheckStatus::Failed, Duration::ZERO, chain(&error));
+                    progress(Progress::Checked(&gone));
+                    verdict.results.push(gone);
+                    break;
+                }
+            }
         }
     }
     let trouble: Vec<Event> =
@@ -61,7 +75,7 @@ pub fn examine(
     if set.builtin.is_some() {
         let lines: Vec<&str> = trouble.iter().map(|event| event.line.as_str()).collect();
         let status = if trouble.is_empty() { CheckStatus::Passed } else { CheckStatus::Failed };
-        let console = result("the console shows no trouble", status, Duration::ZERO, lines.join("\n"));
+        let console = result_of_harness("the console shows no trouble", status, Duration::ZERO, lines.join("\n"));
         progress(Progress::Checked(&console));
         verdict.results.push(console);
     }
@@ -70,7 +84,7 @@ pub fn examine(
     Ok(verdict)
 }
 
-fn result(name: &str, status: CheckStatus, time: Duration, message: String) -> CheckResult {
+fn result_of_harness(name: &str, status: CheckStatus, time: Duration, message: String) -> CheckResult {
     CheckResult {
         element: builtin::ELEMENT.to_owned(),
         name: name.to_owned(),

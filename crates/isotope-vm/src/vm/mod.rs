@@ -245,8 +245,8 @@ impl Vm {
         self.running.as_mut().is_some_and(|running| matches!(running.child.try_wait(), Ok(None)))
     }
 
-    /// What a loop that waits for the guest must look at: signals, QEMU's death, a guest that is stuck.
-    fn look_around(&mut self) -> Result<(), VmError> {
+    /// What everybody who waits for the guest must look at: signals, QEMU's death, a guest that is stuck.
+    pub(crate) fn look_around(&mut self) -> Result<(), VmError> {
         self.go_on()?;
         let log = self.qemu_log();
         let running = self.now_mut()?;

@@ -1,7 +1,9 @@
-//! Restarting, switching off, growing disks.
+//! Restarting, switching off; disks that grow and disks that come later.
 
 use super::{TICK, Vm};
+use crate::disk;
 use crate::error::VmError;
+use crate::spec::Disk;
 use isotope_sys::command::Tool;
 use std::time::{Duration, Instant};
 
@@ -107,5 +109,14 @@ impl Vm {
         }
         self.paths.disks[index].size = bytes;
         Ok(())
+    }
+
+    /// Plugs an empty disk of `bytes` into the running guest, which sees `name` as its serial number. One at a time.
+    ///
+    /// # Errors
+    /// The machine does not run, or has a disk of that name or a plugged disk already.
+    pub fn attach_empty_disk(&mut self, name: &str, bytes: u64) -> Result<(), VmError> {
+        let prepared = disk::prepare(&Disk::empty(bytes), self.work.path(), &format!("plugged-{name}"))?;
+        self.qmp()?.attach_disk(name, &prepared.path, prepared.format)
     }
 }

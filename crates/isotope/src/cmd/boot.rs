@@ -11,8 +11,8 @@ use crate::exit::{Class, Failure};
 use anyhow::Context as _;
 use isotope_vm::accel::{self, Choice, Probe};
 use isotope_vm::{
-    Accel, Cancel, CheckSet, CheckStatus, ErrorKind, Expectations, Progress, Seed, Verdict, Vm, VmError, VmSpec, examine, junit,
-    manifest, table,
+    Accel, Cancel, CheckSet, CheckStatus, ErrorKind, Expectations, Progress, Seed, Verdict, Vm, VmError, VmSpec,
+    examine, junit, manifest, table,
 };
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,9 @@ pub fn run(args: &Args, ctx: &Context) -> anyhow::Result<ExitCode> {
     let outcome = boot(args, ctx, &cancel);
     // By now the machine and its files are gone.
     match caught.signal() {
-        Some(signal) => Err(Failure::new(Class::Interrupted(signal), "interrupted; nothing of the guest is left").into()),
+        Some(signal) => {
+            Err(Failure::new(Class::Interrupted(signal), "interrupted; nothing of the guest is left").into())
+        }
         None => outcome,
     }
 }
@@ -39,7 +41,10 @@ fn boot(args: &Args, ctx: &Context, cancel: &Cancel) -> anyhow::Result<ExitCode>
     let mut vm = Vm::create(spec, cancel).map_err(failure)?;
     if args.test {
         if manifest.is_none() {
-            ctx.out.warning(&format!("no manifest beside {}: the checks of its elements are unknown", args.image.display()));
+            ctx.out.warning(&format!(
+                "no manifest beside {}: the checks of its elements are unknown",
+                args.image.display()
+            ));
         }
         let set = CheckSet {
             elements: manifest.map(|manifest| manifest.checks).unwrap_or_default(),
@@ -61,7 +66,10 @@ fn serve(args: &Args, ctx: &Context, vm: &mut Vm) -> anyhow::Result<ExitCode> {
     let timeout = args.timeout();
     if !args.can_log_in() {
         let time = vm.wait_for_console_login(timeout).map_err(|error| keep(args, ctx, vm, error))?;
-        ctx.out.note(&format!("a login prompt after {:.0} s; `--shell` shows the console. Ctrl-C ends the guest", time.as_secs_f64()));
+        ctx.out.note(&format!(
+            "a login prompt after {:.0} s; `--shell` shows the console. Ctrl-C ends the guest",
+            time.as_secs_f64()
+        ));
         vm.wait_until_off().map_err(failure)?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -113,11 +121,13 @@ fn test(args: &Args, ctx: &Context, vm: &mut Vm, set: &CheckSet) -> anyhow::Resu
 
 fn report(args: &Args, ctx: &Context, verdict: &Verdict) -> anyhow::Result<()> {
     if let Some(file) = &args.junit {
-        std::fs::write(file, junit(std::slice::from_ref(verdict))).with_context(|| format!("cannot write {}", file.display()))?;
+        std::fs::write(file, junit(std::slice::from_ref(verdict)))
+            .with_context(|| format!("cannot write {}", file.display()))?;
     }
     if let Some(dir) = &verdict.evidence {
         let text = serde_json::to_string_pretty(verdict)?;
-        std::fs::write(dir.join("verdict.json"), text).with_context(|| format!("cannot write into {}", dir.display()))?;
+        std::fs::write(dir.join("verdict.json"), text)
+            .with_context(|| format!("cannot write into {}", dir.display()))?;
     }
     ctx.out.data(verdict, || table(verdict))
 }
@@ -136,7 +146,9 @@ fn accelerator(args: &Args, ctx: &Context, cancel: &Cancel) -> anyhow::Result<Ch
 fn spec(args: &Args, accel: Accel) -> anyhow::Result<VmSpec> {
     if args.test && !args.can_log_in() {
         let text = "--test must log in: without a seed it needs a key that the image knows";
-        return Err(Failure::new(Class::Usage, text).hint("give --ssh-key FILE and --user NAME, or --seed nocloud").into());
+        return Err(Failure::new(Class::Usage, text)
+            .hint("give --ssh-key FILE and --user NAME, or --seed nocloud")
+            .into());
     }
     let mut spec = VmSpec::new(&args.image, args.firmware(), accel);
     (spec.cpus, spec.memory_mib, spec.cpu) = (args.cpus, args.memory, args.cpu.clone());
@@ -175,7 +187,8 @@ fn expectations(args: &Args, vm: &Vm) -> Expectations {
 
 fn keep_dir(args: &Args, ctx: &Context) -> PathBuf {
     args.keep.clone().unwrap_or_else(|| {
-        let image = args.image.file_stem().map_or_else(|| "image".to_owned(), |name| name.to_string_lossy().into_owned());
+        let image =
+            args.image.file_stem().map_or_else(|| "image".to_owned(), |name| name.to_string_lossy().into_owned());
         ctx.cache_dir.join("vm").join(format!("{image}-{}", std::process::id()))
     })
 }

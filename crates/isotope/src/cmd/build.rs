@@ -124,7 +124,8 @@ fn explain(error: BuildError) -> anyhow::Error {
             };
             let mut message = String::new();
             if let (Some(step), Some(title)) = (&failure.step, &failure.title) {
-                let origin = failure.origin.as_ref().map(|origin| format!(" of element {}", origin.element)).unwrap_or_default();
+                let origin =
+                    failure.origin.as_ref().map(|origin| format!(" of element {}", origin.element)).unwrap_or_default();
                 write!(message, "step {step} ({title}){origin} failed\n  ").unwrap_or_default();
             }
             message.push_str(&failure.message);

@@ -2,7 +2,7 @@
 
 use crate::context::Context;
 use crate::exit::{Class, Failure};
-use isotope_element::{Catalogue, Diagnostic, Element, Severity};
+use isotope_element::{Catalogue, Diagnostic, Severity};
 use isotope_plan::{ProblemClass, Recipe};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -83,7 +83,9 @@ pub fn run(args: &Args, ctx: &Context) -> anyhow::Result<ExitCode> {
             findings.extend(recipe(&path, ctx)?);
         } else {
             let message = format!("{} is neither an element's directory nor a recipe's file", path.display());
-            return Err(Failure::new(Class::Usage, message).hint("name a directory with element.toml, or a .toml file").into());
+            return Err(Failure::new(Class::Usage, message)
+                .hint("name a directory with element.toml, or a .toml file")
+                .into());
         }
     }
     let bad = |finding: &Finding| finding.severity == "error" || (args.strict && finding.severity == "warning");
@@ -114,14 +116,16 @@ fn element(dir: &Path, ctx: &Context) -> Vec<Finding> {
     let catalogue = match load(dir.parent(), ctx) {
         Ok(catalogue) => catalogue,
         Err(errors) => {
-            let own: Vec<Finding> = errors.iter().filter(|error| error.file.starts_with(dir)).map(Finding::from).collect();
+            let own: Vec<Finding> =
+                errors.iter().filter(|error| error.file.starts_with(dir)).map(Finding::from).collect();
             // Its own faults first; without any, those of others that keep it from being resolved.
             return if own.is_empty() { errors.iter().map(Finding::from).collect() } else { own };
         }
     };
-    let mut findings: Vec<Finding> = catalogue.notes.iter().filter(|note| note.file.starts_with(dir)).map(Finding::from).collect();
+    let mut findings: Vec<Finding> =
+        catalogue.notes.iter().filter(|note| note.file.starts_with(dir)).map(Finding::from).collect();
     if let Some(element) = catalogue.elements.get(&name) {
-        findings.extend(advice(element).iter().map(Finding::from));
+        findings.extend(isotope_element::lint::advice(element).iter().map(Finding::from));
     }
     if let Err(errors) = catalogue.resolve(&[&name]) {
         findings.extend(errors.errors.iter().map(Finding::from));
@@ -131,8 +135,10 @@ fn element(dir: &Path, ctx: &Context) -> Vec<Finding> {
 
 /// All elements of a directory.
 fn directory(dir: &Path, ctx: &Context) -> anyhow::Result<Vec<Finding>> {
-    let entries = std::fs::read_dir(dir).map_err(|error| Failure::new(Class::Usage, format!("cannot list {}: {error}", dir.display())))?;
-    let mut elements: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(|path| path.join("element.toml").exists()).collect();
+    let entries = std::fs::read_dir(dir)
+        .map_err(|error| Failure::new(Class::Usage, format!("cannot list {}: {error}", dir.display())))?;
+    let mut elements: Vec<PathBuf> =
+        entries.flatten().map(|entry| entry.path()).filter(|path| path.join("element.toml").exists()).collect();
     elements.sort();
     if elements.is_empty() {
         let message = format!("{} has no element.toml and holds no elements", dir.display());
@@ -162,28 +168,14 @@ fn recipe(file: &Path, ctx: &Context) -> anyhow::Result<Vec<Finding>> {
     };
     let facts = isotope_build::facts::gather(&ctx.env, &ctx.cache_dir);
     Ok(match isotope_plan::plan(&recipe, &set, &facts) {
-        Ok(plan) => plan.warnings.iter().map(|warning| Finding::from(&Diagnostic::error(file, warning).severity(Severity::Warning))).collect(),
+        Ok(plan) => plan
+            .warnings
+            .iter()
+            .map(|warning| Finding::from(&Diagnostic::error(file, warning).severity(Severity::Warning)))
+            .collect(),
         Err(errors) => {
             let own = errors.problems.iter().filter(|problem| problem.class != ProblemClass::Environment);
             own.map(Finding::problem).collect()
         }
     })
-}
-
-/// What a good element has.
-fn advice(element: &Element) -> Vec<Diagnostic> {
-    let warning = |message: &str, hint: &str| {
-        Diagnostic::error(&element.manifest.file, message).severity(Severity::Warning).hint(hint.to_owned())
-    };
-    let mut advice = Vec::new();
-    if !element.dir.join("README.md").is_file() {
-        advice.push(warning("the element has no README.md", "say in a few lines what it does and how its variables are used"));
-    }
-    if element.manifest.checks.is_empty() {
-        advice.push(warning("the element has no checks", "add a [[checks]] that proves its work inside the booted image"));
-    }
-    for decl in element.manifest.vars.values().filter(|decl| decl.help.is_empty()) {
-        advice.push(warning(&format!("the variable `{}` has no help", decl.name), "people see it in `isotope elements show`"));
-    }
-    advice
 }

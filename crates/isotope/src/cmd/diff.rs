@@ -76,7 +76,8 @@ fn describe(found: &[Difference]) -> String {
 fn disk(found: &Inspection) -> Facts {
     let mut facts = Facts::from([("size".to_owned(), found.virtual_size.to_string())]);
     if let Some(table) = &found.table {
-        facts.insert("table".to_owned(), format!("{:?} {} sectors of {}", table.kind, table.disk_id, table.sector_size));
+        facts
+            .insert("table".to_owned(), format!("{:?} {} sectors of {}", table.kind, table.disk_id, table.sector_size));
     }
     facts
 }
@@ -98,7 +99,9 @@ fn regions(image: &Image) -> anyhow::Result<Facts> {
     };
     facts.insert("first MiB (boot code and partition table)".to_owned(), digest(0, image.disk.size().min(1 << 20))?);
     for entry in image.table.iter().flat_map(|table| &table.partitions) {
-        if let Some((start, length)) = image.range(entry).filter(|_| matches!(entry.kind.name(), "BIOS boot" | "EFI system")) {
+        if let Some((start, length)) =
+            image.range(entry).filter(|_| matches!(entry.kind.name(), "BIOS boot" | "EFI system"))
+        {
             facts.insert(format!("partition {} ({})", entry.number, entry.kind.name()), digest(start, length)?);
         }
     }
@@ -108,14 +111,26 @@ fn regions(image: &Image) -> anyhow::Result<Facts> {
 fn partitions(found: &Inspection) -> Facts {
     let describe = |part: &inspect::PartitionFacts| {
         let filesystem = part.filesystem.as_ref().map(|fs| format!("{} {:?} {:?}", fs.kind, fs.label, fs.uuid));
-        format!("{} {}..{} {:?} {}", part.type_name, part.entry.first_lba, part.entry.last_lba, part.entry.uuid, filesystem.unwrap_or_default())
+        format!(
+            "{} {}..{} {:?} {}",
+            part.type_name,
+            part.entry.first_lba,
+            part.entry.last_lba,
+            part.entry.uuid,
+            filesystem.unwrap_or_default()
+        )
     };
     found.partitions.iter().map(|part| (format!("{} {}", part.entry.number, part.entry.name), describe(part))).collect()
 }
 
 fn entries(found: &Inspection) -> Facts {
-    let efi = found.boot.efi.iter().map(|(path, image)| (path.clone(), format!("{:?} signed={}", image.program, image.signed)));
-    let menu = found.boot.entries.iter().enumerate().map(|(index, title)| (format!("menu entry {index}"), title.clone()));
+    let efi = found
+        .boot
+        .efi
+        .iter()
+        .map(|(path, image)| (path.clone(), format!("{:?} signed={}", image.program, image.signed)));
+    let menu =
+        found.boot.entries.iter().enumerate().map(|(index, title)| (format!("menu entry {index}"), title.clone()));
     efi.chain(menu).collect()
 }
 

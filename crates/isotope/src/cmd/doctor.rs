@@ -38,13 +38,27 @@ struct Examination {
 pub fn run(_args: &Args, ctx: &Context) -> anyhow::Result<ExitCode> {
     let facts = isotope_build::facts::gather(&ctx.env, &ctx.cache_dir);
     let mut findings = vec![
-        Finding::new("root", facts.is_root, if facts.is_root { "yes" } else { "no: building mounts" }, "run builds with sudo"),
+        Finding::new(
+            "root",
+            facts.is_root,
+            if facts.is_root { "yes" } else { "no: building mounts" },
+            "run builds with sudo",
+        ),
         Finding::new("loop devices", facts.loop_devices, "/dev/loop-control", "load the kernel module `loop`"),
-        Finding::new("memory available", facts.memory.0 > 2 << 30, facts.memory.to_string(), "builds go to disk: slower"),
+        Finding::new(
+            "memory available",
+            facts.memory.0 > 2 << 30,
+            facts.memory.to_string(),
+            "builds go to disk: slower",
+        ),
     ];
     for tool in host_tools() {
         let there = facts.tools.contains(tool.name);
-        let remedy = facts.family.and_then(|family| tool.package(family)).map(|package| format!("install {package}")).unwrap_or_default();
+        let remedy = facts
+            .family
+            .and_then(|family| tool.package(family))
+            .map(|package| format!("install {package}"))
+            .unwrap_or_default();
         findings.push(Finding::new(tool.name, there, tool.purpose, &remedy));
     }
     let uefi = isotope_vm::firmware::find(isotope_vm::Firmware::Uefi);

@@ -72,13 +72,18 @@ fn list(ctx: &Context) -> anyhow::Result<ExitCode> {
 fn show(name: &str, ctx: &Context) -> anyhow::Result<ExitCode> {
     let catalogue = subject::catalogue(ctx)?;
     let provider = || {
-        let mut providers =
-            catalogue.elements.values().filter(|element| element.manifest.provides.iter().any(|provided| provided.value == name));
+        let mut providers = catalogue
+            .elements
+            .values()
+            .filter(|element| element.manifest.provides.iter().any(|provided| provided.value == name));
         providers.next().filter(|_| providers.next().is_none())
     };
     let Some(element) = catalogue.elements.get(name).or_else(provider) else {
         // The resolver knows the nearest names.
-        let message = catalogue.resolve(&[name]).err().map_or_else(|| format!("there is no element `{name}`"), |errors| errors.to_string());
+        let message = catalogue
+            .resolve(&[name])
+            .err()
+            .map_or_else(|| format!("there is no element `{name}`"), |errors| errors.to_string());
         return Err(Failure::new(Class::Usage, message).hint("`isotope elements list` lists them all").into());
     };
     let card = Card::of(element)?;

@@ -33,7 +33,9 @@ fn describe(found: &Inspection, packages: bool) -> String {
 fn write_all(text: &mut String, found: &Inspection, packages: bool) -> std::fmt::Result {
     writeln!(text, "{}\n  disk {}, file {}", found.image, Bytes(found.virtual_size), Bytes(found.file_size))?;
     match &found.table {
-        Some(table) => writeln!(text, "  {:?} table {}, sectors of {} bytes", table.kind, table.disk_id, table.sector_size)?,
+        Some(table) => {
+            writeln!(text, "  {:?} table {}, sectors of {} bytes", table.kind, table.disk_id, table.sector_size)?
+        }
         None => writeln!(text, "  no partition table")?,
     }
     for problem in found.table.iter().flat_map(|table| &table.problems) {
@@ -46,11 +48,24 @@ fn write_all(text: &mut String, found: &Inspection, packages: bool) -> std::fmt:
         });
         let (entry, size) = (&part.entry, Bytes(part.bytes));
         let filesystem = filesystem.unwrap_or_else(|| "no filesystem".to_owned());
-        writeln!(text, "  {}  {:<12} {:<20} {:>10}  {filesystem}", entry.number, entry.name, part.type_name, size.to_string())?;
+        writeln!(
+            text,
+            "  {}  {:<12} {:<20} {:>10}  {filesystem}",
+            entry.number,
+            entry.name,
+            part.type_name,
+            size.to_string()
+        )?;
     }
     writeln!(text, "boot\n  BIOS  {:?}", found.boot.bios)?;
     for (path, image) in &found.boot.efi {
-        writeln!(text, "  EFI   {path}  {:?}, {}{}", image.program, image.machine, if image.signed { ", signed" } else { "" })?;
+        writeln!(
+            text,
+            "  EFI   {path}  {:?}, {}{}",
+            image.program,
+            image.machine,
+            if image.signed { ", signed" } else { "" }
+        )?;
     }
     for entry in &found.boot.entries {
         writeln!(text, "  menu  {entry}")?;

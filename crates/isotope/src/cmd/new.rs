@@ -3,6 +3,7 @@
 use crate::context::Context;
 use crate::exit::{Class, Failure};
 use anyhow::Context as _;
+use isotope_element::scaffold::{self, NewFile};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -35,33 +36,6 @@ enum What {
     },
 }
 
-const ELEMENT: &str = r#"summary = "Say hello at login"
-
-[vars.greeting]
-type = "string"
-default = "hello from NAME"
-help = "What is said at login"
-
-[[templates]]
-source = "templates/motd.hbs"
-dest = "/etc/motd"
-
-[[checks]]
-name = "the greeting is there"
-run = "grep -qF '{{greeting}}' /etc/motd"
-"#;
-
-const README: &str = "# NAME
-
-Says hello at login. `--set NAME.greeting=…` says something else.
-";
-
-const HOOK: &str = r#"#!/bin/sh
-# Runs inside the target after its packages are installed. $GREETING and $ISOTOPE_ELEMENT (this directory) are there.
-set -eu
-echo "NAME: $GREETING"
-"#;
-
 const RECIPE: &str = r#"name = "NAME"
 summary = "Debian for virtual machines"
 elements = ["debian-minimal", "vm", "serial-console", "growroot", "cloud-init", "openssh-server"]
@@ -92,23 +66,22 @@ fn element(name: &str, dir: &Path, ctx: &Context) -> anyhow::Result<ExitCode> {
     valid(name)?;
     let home = dir.join(name);
     std::fs::create_dir(&home).map_err(|error| not_made(&home, &error))?;
-    let files = [
-        ("element.toml", ELEMENT, 0o644),
-        ("README.md", README, 0o644),
-        ("templates/motd.hbs", "{{greeting}}\n", 0o644),
-        ("post-install.d/50-NAME", HOOK, 0o755),
-    ];
-    for (path, text, mode) in files {
-        let path = home.join(path.replace("NAME", name));
+    for NewFile { path, content, executable } in scaffold::element(name) {
+        let path = home.join(path);
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent).with_context(|| format!("cannot create {}", parent.display()))?;
         }
-        std::fs::write(&path, text.replace("NAME", name)).with_context(|| format!("cannot write {}", path.display()))?;
+        std::fs::write(&path, content).with_context(|| format!("cannot write {}", path.display()))?;
+        let mode = if executable { 0o755 } else { 0o644 };
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode))
             .with_context(|| format!("cannot set the mode of {}", path.display()))?;
     }
     ctx.out.text(&home.display().to_string())?;
-    ctx.out.note(&format!("next: isotope check {0}; isotope plan --elements-path {1} debian-minimal {name}", home.display(), dir.display()));
+    ctx.out.note(&format!(
+        "next: isotope check {0}; isotope plan --elements-path {1} debian-minimal {name}",
+        home.display(),
+        dir.display()
+    ));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -132,7 +105,9 @@ fn valid(name: &str) -> anyhow::Result<()> {
     if good {
         return Ok(());
     }
-    Err(Failure::new(Class::Usage, format!("`{name}` is no good name")).hint("use lower case letters, digits and `-`, a letter first").into())
+    Err(Failure::new(Class::Usage, format!("`{name}` is no good name"))
+        .hint("use lower case letters, digits and `-`, a letter first")
+        .into())
 }
 
 fn not_made(path: &Path, error: &std::io::Error) -> Failure {

@@ -36,7 +36,12 @@ pub trait Files {
 }
 
 /// The files of a filesystem; `None` where there are none (swap).
-pub fn open(disk: &Arc<dyn ReadAt>, found: &Filesystem, start: u64, length: u64) -> anyhow::Result<Option<Box<dyn Files>>> {
+pub fn open(
+    disk: &Arc<dyn ReadAt>,
+    found: &Filesystem,
+    start: u64,
+    length: u64,
+) -> anyhow::Result<Option<Box<dyn Files>>> {
     Ok(match found.kind {
         "ext4" => {
             let part = Part { disk: Arc::clone(disk), start };
@@ -54,7 +59,11 @@ struct Part {
 }
 
 impl ext4_view::Ext4Read for Part {
-    fn read(&mut self, start: u64, buffer: &mut [u8]) -> Result<(), Box<dyn std::error::Error + Send + Sync + 'static>> {
+    fn read(
+        &mut self,
+        start: u64,
+        buffer: &mut [u8],
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync + 'static>> {
         Ok(self.disk.read_exact_at(buffer, self.start + start)?)
     }
 }

@@ -98,7 +98,9 @@ impl Image {
 
     /// Byte range of a partition.
     pub fn range(&self, entry: &PartitionEntry) -> Option<(u64, u64)> {
-        entry.range(self.table.as_ref()?.sector_size).filter(|(start, length)| start.saturating_add(*length) <= self.disk.size())
+        entry
+            .range(self.table.as_ref()?.sector_size)
+            .filter(|(start, length)| start.saturating_add(*length) <= self.disk.size())
     }
 
     /// The files of the root filesystem: the first that has /etc, or the note why they cannot be read.
@@ -112,7 +114,9 @@ impl Image {
         for (start, length) in ranges {
             let Some(found) = filesystem::probe(self.disk.as_ref(), start, length) else { continue };
             match files::open(&self.disk, &found, start, length) {
-                Ok(Some(files)) if files.list("/etc").is_ok_and(|names| !names.is_empty()) => return (Some(files), notes),
+                Ok(Some(files)) if files.list("/etc").is_ok_and(|names| !names.is_empty()) => {
+                    return (Some(files), notes);
+                }
                 Ok(_) => {}
                 Err(error) => notes.push(format!("the {} filesystem at byte {start}: {error:#}", found.kind)),
             }

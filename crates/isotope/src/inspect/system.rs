@@ -42,7 +42,12 @@ pub fn read(files: &dyn Files) -> System {
         .map(|(key, value)| (key.to_owned(), value.trim_matches(['"', '\'']).to_owned()))
         .collect();
     let fstab = text(files, "/etc/fstab");
-    let fstab = fstab.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).collect();
+    let fstab = fstab
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .map(str::to_owned)
+        .collect();
     System { os_release, fstab, packages: packages(&text(files, "/var/lib/dpkg/status")) }
 }
 

@@ -63,21 +63,28 @@ impl Renderer for Bars {
                 self.step.reset();
                 self.step.set_message(self.title.clone());
             }
-            Event::Output { line } => {
-                if !self.bytes {
-                    let short: String = line.chars().filter(|c| !c.is_control()).take(60).collect();
-                    self.step.set_message(format!("{}  {}", self.title, self.out.paint("2", &short)));
-                }
+            Event::Output { line } if !self.bytes => {
+                let short: String = line.chars().filter(|c| !c.is_control()).take(60).collect();
+                self.step.set_message(format!("{}  {}", self.title, self.out.paint("2", &short)));
             }
             Event::Progress { what, done, total: Some(total) } => {
                 self.style_step(true);
                 self.step.set_length(*total);
                 self.step.set_position(*done);
-                self.step.set_message(format!("{}{}", self.title, what.as_ref().map(|what| format!(": {what}")).unwrap_or_default()));
+                self.step.set_message(format!(
+                    "{}{}",
+                    self.title,
+                    what.as_ref().map(|what| format!(": {what}")).unwrap_or_default()
+                ));
             }
             Event::Warning { message } => self.above(&format!("{} {message}", self.out.paint("33", "warning:"))),
             Event::StepFinished { duration, .. } => {
-                self.above(&format!("{} {}  {}", self.out.paint("32", "✓"), self.title, self.out.paint("2", &seconds(*duration))));
+                self.above(&format!(
+                    "{} {}  {}",
+                    self.out.paint("32", "✓"),
+                    self.title,
+                    self.out.paint("2", &seconds(*duration))
+                ));
             }
             Event::ShellStarted { message } => {
                 self.step.disable_steady_tick();

@@ -33,7 +33,9 @@ pub fn renderer(format: LogFormat, ctx: &Context) -> Box<dyn Renderer> {
     match format {
         LogFormat::Json => Box::new(lines::Json),
         LogFormat::Bars => Box::new(bars::Bars::new(ctx)),
-        LogFormat::Auto if std::io::stderr().is_terminal() && !ctx.verbose && !ctx.quiet => Box::new(bars::Bars::new(ctx)),
+        LogFormat::Auto if std::io::stderr().is_terminal() && !ctx.verbose && !ctx.quiet => {
+            Box::new(bars::Bars::new(ctx))
+        }
         LogFormat::Auto | LogFormat::Text => Box::new(lines::Text::new(ctx)),
     }
 }
@@ -41,5 +43,9 @@ pub fn renderer(format: LogFormat, ctx: &Context) -> Box<dyn Renderer> {
 /// `12.3 s`, `2 min 05 s`.
 pub fn seconds(duration: std::time::Duration) -> String {
     let all = duration.as_secs_f64();
-    if all < 60.0 { format!("{all:.1} s") } else { format!("{} min {:02} s", duration.as_secs() / 60, duration.as_secs() % 60) }
+    if all < 60.0 {
+        format!("{all:.1} s")
+    } else {
+        format!("{} min {:02} s", duration.as_secs() / 60, duration.as_secs() % 60)
+    }
 }

@@ -77,7 +77,9 @@ mod tests {
 
     #[test]
     fn a_fresh_install_is_its_files_in_order() {
-        let text = format!("{HEAD}b - < 2 /a b/b_2_all.deb\na - < 1:1 /c/a_1%3a1_all.deb\nb - < 2 **CONFIGURE**\na - < 1:1 **CONFIGURE**\n");
+        let text = format!(
+            "{HEAD}b - < 2 /a b/b_2_all.deb\na - < 1:1 /c/a_1%3a1_all.deb\nb - < 2 **CONFIGURE**\na - < 1:1 **CONFIGURE**\n"
+        );
         let choice = Choice::parse(&text);
         assert_eq!(choice.steps.len(), 4);
         assert_eq!(choice.fresh().unwrap(), [PathBuf::from("/a b/b_2_all.deb"), "/c/a_1%3a1_all.deb".into()]);

@@ -36,7 +36,10 @@ impl HostSettings {
     fn parse(dump: &str) -> Self {
         let mut lines = String::new();
         for line in dump.lines() {
-            if TAKEN_OVER.iter().any(|start| line.get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(start))) {
+            if TAKEN_OVER
+                .iter()
+                .any(|start| line.get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(start)))
+            {
                 lines.push_str(line);
                 lines.push('\n');
             }
@@ -204,7 +207,10 @@ mod tests {
         let dump = "APT::Architecture \"armel\";\nAcquire::http::Proxy \"http://proxy.test:3128\";\n\
             acquire::check-valid-until \"false\";\nDir \"/\";\nAcquire::Languages:: \"de\";\n";
         let host = HostSettings::parse(dump);
-        assert_eq!(host.lines(), "Acquire::http::Proxy \"http://proxy.test:3128\";\nacquire::check-valid-until \"false\";\n");
+        assert_eq!(
+            host.lines(),
+            "Acquire::http::Proxy \"http://proxy.test:3128\";\nacquire::check-valid-until \"false\";\n"
+        );
         let places = Places { work: "/w".into(), index: "/i".into(), archives: "/a".into() };
         let text = text(&places, "amd64", &host);
         assert!(text.contains("Dir::State::status \"/w/status\";\n") && text.ends_with(host.lines()), "{text}");

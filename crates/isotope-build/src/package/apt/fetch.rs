@@ -63,11 +63,16 @@ impl<'a> Fetcher<'a> {
                 )));
             }
         }
-        let host = HostSettings::read().map_err(|source| PackageError::Command { what: "cannot ask the host's apt for its settings".into(), source })?;
+        let host = HostSettings::read().map_err(|source| PackageError::Command {
+            what: "cannot ask the host's apt for its settings".into(),
+            source,
+        })?;
         let arch = deb_arch(ctx.spec.arch);
         let sources = config::sources(ctx.sources, Some(arch), |keyring| keyring.display().to_string());
         // apt takes a relative path as relative to another one of its paths.
-        let absolute = |path: &Path| std::path::absolute(path).map_err(|source| PackageError::Io { what: "find", path: path.to_owned(), source });
+        let absolute = |path: &Path| {
+            std::path::absolute(path).map_err(|source| PackageError::Io { what: "find", path: path.to_owned(), source })
+        };
         let cache = absolute(ctx.cache_dir)?.join(LAYOUT);
         let places = Places {
             work: absolute(ctx.scratch)?.join("apt"),
@@ -144,7 +149,9 @@ impl<'a> Fetcher<'a> {
     fn choose_once(&self, request: &Request) -> Result<Choice, PackageError> {
         let path = self.places.choice_file();
         match std::fs::remove_file(&path) {
-            Err(source) if source.kind() != std::io::ErrorKind::NotFound => return Err(PackageError::Io { what: "remove", path, source }),
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                return Err(PackageError::Io { what: "remove", path, source });
+            }
             _ => {}
         }
         let recommends = format!("APT::Install-Recommends={}", request.recommends);
@@ -199,7 +206,11 @@ impl<'a> Fetcher<'a> {
 
 /// Makes a text of each of `names` for [`PackageError::NotFound`]: who wants it, and what it may have been meant to be.
 #[must_use]
-pub fn describe(names: Vec<String>, wanted_by: impl Fn(&str) -> Vec<String>, nearest: impl Fn(&str) -> Vec<String>) -> Vec<String> {
+pub fn describe(
+    names: Vec<String>,
+    wanted_by: impl Fn(&str) -> Vec<String>,
+    nearest: impl Fn(&str) -> Vec<String>,
+) -> Vec<String> {
     let described = |name: String| {
         let mut notes = Vec::new();
         let elements = wanted_by(&name);
@@ -221,7 +232,12 @@ fn percentage(line: &str) -> Option<f64> {
     rest.split(':').nth(1)?.parse().ok()
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a progress bar's number")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "a progress bar's number"
+)]
 fn part_of(total: u64, percent: f64) -> u64 {
     (total as f64 * (percent / 100.0).clamp(0.0, 1.0)) as u64
 }
@@ -244,7 +260,10 @@ fn needed(line: &str) -> Option<u64> {
 
 /// That the private apt's dpkg did nothing is no news.
 fn is_noise(line: &str) -> bool {
-    line.starts_with("pmstatus:") || line.starts_with("W: APT had planned for dpkg") || line.starts_with("   Affected packages:") || line.trim().is_empty()
+    line.starts_with("pmstatus:")
+        || line.starts_with("W: APT had planned for dpkg")
+        || line.starts_with("   Affected packages:")
+        || line.trim().is_empty()
 }
 
 fn key(parts: &[&str]) -> String {
@@ -257,7 +276,11 @@ fn key(parts: &[&str]) -> String {
 }
 
 fn make_dir(path: &Path) -> Result<(), PackageError> {
-    std::fs::create_dir_all(path).map_err(|source| PackageError::Io { what: "make directory", path: path.to_owned(), source })
+    std::fs::create_dir_all(path).map_err(|source| PackageError::Io {
+        what: "make directory",
+        path: path.to_owned(),
+        source,
+    })
 }
 
 fn write(path: &PathBuf, text: &str) -> Result<(), PackageError> {
@@ -280,7 +303,8 @@ mod tests {
     #[test]
     fn unknown_names_say_who_wants_them() {
         let names = vec!["foo".to_owned(), "bar".to_owned()];
-        let text = describe(names, |name| if name == "foo" { vec!["x".into()] } else { vec![] }, |_| vec!["food".into()]);
+        let text =
+            describe(names, |name| if name == "foo" { vec!["x".into()] } else { vec![] }, |_| vec!["food".into()]);
         assert_eq!(text, ["`foo` (wanted by x; there is food)", "`bar` (there is food)"]);
     }
 }

@@ -20,8 +20,10 @@ pub fn damaged(lists: &Path, files: &[PathBuf]) -> Result<Vec<PathBuf>, PackageE
     for file in files {
         wanted.insert(file.file_name().unwrap_or_default().to_string_lossy().into_owned(), Vec::new());
     }
-    let entries = std::fs::read_dir(lists).map_err(|source| PackageError::Io { what: "list", path: lists.to_owned(), source })?;
-    for path in entries.flatten().map(|entry| entry.path()).filter(|path| path.to_string_lossy().ends_with("Packages")) {
+    let entries =
+        std::fs::read_dir(lists).map_err(|source| PackageError::Io { what: "list", path: lists.to_owned(), source })?;
+    for path in entries.flatten().map(|entry| entry.path()).filter(|path| path.to_string_lossy().ends_with("Packages"))
+    {
         let text = std::fs::read(&path).map_err(|source| PackageError::Io { what: "read", path, source })?;
         collect(&String::from_utf8_lossy(&text), &mut wanted);
     }

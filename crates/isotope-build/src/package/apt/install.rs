@@ -70,7 +70,8 @@ pub fn base(ctx: &PackageCtx<'_>, debs: &[Deb], later: &[Deb], archives: &Path) 
     let progress = Counter::new(ctx, &all);
     // Every file first: no script could run before. Those with scripts are unpacked once more by dpkg.
     let for_dpkg: Vec<&Deb> = all.iter().copied().filter(|deb| is_for_dpkg(deb)).collect();
-    let unpacked = unpack_all(tree, &Work { debs: &all, for_dpkg: (&for_dpkg, &dir), on_package: &|deb| progress.add(deb) })?;
+    let unpacked =
+        unpack_all(tree, &Work { debs: &all, for_dpkg: (&for_dpkg, &dir), on_package: &|deb| progress.add(deb) })?;
     database::create(tree, arch)?;
     let ahead = Ahead::start(later.iter().map(|deb| deb.path.clone()).collect(), &dir);
     let by_dpkg = register(ctx, debs, &(0..debs.len()).collect::<Vec<_>>(), unpacked)?;
@@ -104,7 +105,10 @@ pub fn fresh(ctx: &PackageCtx<'_>, debs: &[Deb], archives: &Path) -> Result<(), 
         }
         let plain: Vec<usize> = now.iter().copied().filter(|index| !is_for_dpkg(&debs[*index])).collect();
         let natively: Vec<&Deb> = plain.iter().map(|index| &debs[*index]).collect();
-        let unpacked = unpack_all(tree, &Work { debs: &natively, for_dpkg: (&for_dpkg, &dir), on_package: &|deb| progress.add(deb) })?;
+        let unpacked = unpack_all(
+            tree,
+            &Work { debs: &natively, for_dpkg: (&for_dpkg, &dir), on_package: &|deb| progress.add(deb) },
+        )?;
         for_dpkg.clear();
         natively.iter().try_for_each(|deb| forget(deb, &dir))?;
         let refused = register(ctx, debs, &plain, unpacked)?;
@@ -128,7 +132,12 @@ pub fn fresh(ctx: &PackageCtx<'_>, debs: &[Deb], archives: &Path) -> Result<(), 
 
 /// Enters what was unpacked (packages `indices` of `debs`) in the database. Returns what is left to dpkg: the refused
 /// packages, and those that are dpkg's from the start.
-fn register<'a>(ctx: &PackageCtx<'_>, debs: &'a [Deb], indices: &[usize], unpacked: Vec<Unpacked>) -> Result<Vec<&'a Deb>, PackageError> {
+fn register<'a>(
+    ctx: &PackageCtx<'_>,
+    debs: &'a [Deb],
+    indices: &[usize],
+    unpacked: Vec<Unpacked>,
+) -> Result<Vec<&'a Deb>, PackageError> {
     let mut done = Vec::new();
     let mut left = Vec::new();
     for (deb, outcome) in indices.iter().map(|index| &debs[*index]).zip(unpacked) {
@@ -193,7 +202,9 @@ impl<'a> Run<'a> {
 
     fn dpkg(&self, what: &str, args: &[impl AsRef<std::ffi::OsStr>]) -> Result<(), PackageError> {
         let tool = environment(self.sandbox.tool("dpkg")?).args(OPTIONS).args(args);
-        self.sandbox.run(&tool, self.ctx.events).map_err(|source| PackageError::Command { what: what.to_owned(), source })
+        self.sandbox
+            .run(&tool, self.ctx.events)
+            .map_err(|source| PackageError::Command { what: what.to_owned(), source })
     }
 
     fn leave(self) -> Result<(), PackageError> {

@@ -48,7 +48,11 @@ impl Memo {
     pub fn save(&self, ctx: &PackageCtx<'_>) -> Result<(), PackageError> {
         let path = Self::path(ctx);
         let text = serde_json::to_vec(self).map_err(std::io::Error::from);
-        text.and_then(|text| std::fs::write(&path, text)).map_err(|source| PackageError::Io { what: "write", path, source })
+        text.and_then(|text| std::fs::write(&path, text)).map_err(|source| PackageError::Io {
+            what: "write",
+            path,
+            source,
+        })
     }
 
     /// Reads what an earlier step of this build has written down, if there was one.
@@ -111,8 +115,11 @@ pub fn unmark(marks: &str, packages: &BTreeSet<&str>) -> String {
 /// The tree refuses.
 pub fn write_marks(tree: &TargetDir, marks: &str) -> Result<(), PackageError> {
     let status = database::status(tree)?;
-    let installed: BTreeSet<&str> =
-        status.iter().filter(|package| database::state(package) == "installed").map(|package| package.text("Package")).collect();
+    let installed: BTreeSet<&str> = status
+        .iter()
+        .filter(|package| database::state(package) == "installed")
+        .map(|package| package.text("Package"))
+        .collect();
     let marks = paragraphs(marks).filter(|mark| installed.contains(mark.text("Package")));
     let marks: String = marks.map(|mark| mark.to_text()).collect();
     Ok(tree.write(MARKS, marks, 0o644)?)

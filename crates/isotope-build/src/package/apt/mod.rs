@@ -35,18 +35,24 @@ const ALWAYS: [&str; 2] = ["?essential", "apt"];
 impl PackageManager for Apt {
     fn bootstrap(&self, what: &Bootstrap, ctx: &PackageCtx<'_>) -> Result<(), PackageError> {
         if what.sources.is_empty() {
-            return Err(PackageError::Unsupported("a base tree needs at least one package source; the operating-system element lists none".into()));
+            return Err(PackageError::Unsupported(
+                "a base tree needs at least one package source; the operating-system element lists none".into(),
+            ));
         }
         let fetcher = Fetcher::open(ctx)?;
         fetcher.update()?;
-        let wanted: Vec<String> = ALWAYS.iter().map(|name| (*name).to_owned()).chain(what.packages.iter().cloned()).collect();
+        let wanted: Vec<String> =
+            ALWAYS.iter().map(|name| (*name).to_owned()).chain(what.packages.iter().cloned()).collect();
         // What will be wanted later is chosen and downloaded now, too. If it cannot be had, the step that wants it says so:
         // its element may add a source first.
-        let later = ctx.upcoming.iter().filter(|packages| !packages.recommends).flat_map(|packages| packages.install.keys());
+        let later =
+            ctx.upcoming.iter().filter(|packages| !packages.recommends).flat_map(|packages| packages.install.keys());
         let all: Vec<String> = wanted.iter().cloned().chain(later.cloned()).collect();
         let choose = |install: &[String]| fetcher.choose(&Request { install: install.to_vec(), ..Request::default() });
         let chosen = match choose(&all) {
-            Err(PackageError::NotFound(_) | PackageError::Unsupported(_)) if all.len() > wanted.len() => choose(&wanted),
+            Err(PackageError::NotFound(_) | PackageError::Unsupported(_)) if all.len() > wanted.len() => {
+                choose(&wanted)
+            }
             result => result,
         };
         let chosen = chosen.map_err(|error| explain(error, &fetcher, |_| Vec::new()))?;
@@ -64,7 +70,8 @@ impl PackageManager for Apt {
         within::write_sources(tree, &ctx.spec.distro, &what.sources)?;
         // The base counts as wanted for itself, as with every bootstrapper: `apt autoremove` leaves it alone.
         let marks = memo::unmark(&marks, &base.iter().map(Deb::name).collect());
-        Memo { debs: rest.into_iter().map(|deb| deb.path).collect(), archives, marks, seen: memo::fingerprint(tree)? }.save(ctx)
+        Memo { debs: rest.into_iter().map(|deb| deb.path).collect(), archives, marks, seen: memo::fingerprint(tree)? }
+            .save(ctx)
     }
 
     fn transaction(&self, what: &Packages, ctx: &PackageCtx<'_>) -> Result<(), PackageError> {
@@ -78,7 +85,9 @@ impl PackageManager for Apt {
         if let Some(memo) = memo.filter(|memo| memo.seen == seen && !what.recommends) {
             let debs = install::open_all(ctx, &memo.debs)?;
             let names: Vec<&str> = what.install.keys().map(String::as_str).collect();
-            let known = names.iter().all(|name| debs.iter().any(|deb| deb.name() == *name) || is_installed(tree, name).unwrap_or(false));
+            let known = names
+                .iter()
+                .all(|name| debs.iter().any(|deb| deb.name() == *name) || is_installed(tree, name).unwrap_or(false));
             if known {
                 let needed = closure(debs.iter().map(|deb| &deb.control), &names);
                 let (now, rest) = split(debs, &needed);
@@ -90,10 +99,14 @@ impl PackageManager for Apt {
         }
         let fetcher = Fetcher::open(ctx)?;
         fetcher.set_state(&memo::read(tree, memo::STATUS)?, &memo::read(tree, memo::MARKS)?)?;
-        let request = Request { install: what.install.keys().cloned().collect(), remove: Vec::new(), recommends: what.recommends };
-        let chosen = fetcher.choose(&request).map_err(|error| {
-            explain(error, &fetcher, |name| what.install.get(name).cloned().unwrap_or_default())
-        })?;
+        let request = Request {
+            install: what.install.keys().cloned().collect(),
+            remove: Vec::new(),
+            recommends: what.recommends,
+        };
+        let chosen = fetcher
+            .choose(&request)
+            .map_err(|error| explain(error, &fetcher, |name| what.install.get(name).cloned().unwrap_or_default()))?;
         let Some(files) = chosen.fresh() else {
             drop(fetcher);
             return within::apt(what, ctx, unchanged);
@@ -135,12 +148,16 @@ fn split(debs: Vec<Deb>, needed: &BTreeSet<usize>) -> (Vec<Deb>, Vec<Deb>) {
 }
 
 fn is_installed(tree: &TargetDir, name: &str) -> Result<bool, PackageError> {
-    Ok(database::status(tree)?.iter().any(|package| package.text("Package") == name && database::state(package) == "installed"))
+    Ok(database::status(tree)?
+        .iter()
+        .any(|package| package.text("Package") == name && database::state(package) == "installed"))
 }
 
 fn explain(error: PackageError, fetcher: &Fetcher<'_>, wanted_by: impl Fn(&str) -> Vec<String>) -> PackageError {
     match error {
-        PackageError::NotFound(names) => PackageError::NotFound(describe(names, wanted_by, |name| fetcher.nearest(name))),
+        PackageError::NotFound(names) => {
+            PackageError::NotFound(describe(names, wanted_by, |name| fetcher.nearest(name)))
+        }
         other => other,
     }
 }

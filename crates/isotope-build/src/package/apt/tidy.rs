@@ -24,8 +24,13 @@ const FILES: [&str; 15] = [
 ];
 
 /// Directories whose content goes; they themselves stay.
-const EMPTIED: [&str; 5] =
-    ["/var/log/apt", "/var/lib/apt/lists", "/var/cache/apt/archives", "/var/lib/dpkg/updates", "/var/cache/apt/archives/partial"];
+const EMPTIED: [&str; 5] = [
+    "/var/log/apt",
+    "/var/lib/apt/lists",
+    "/var/cache/apt/archives",
+    "/var/lib/dpkg/updates",
+    "/var/cache/apt/archives/partial",
+];
 
 /// Tidies a tree; no day in it is later than that of `epoch`.
 ///
@@ -51,7 +56,10 @@ pub fn tidy(tree: &TargetDir, epoch: u64) -> Result<(), TargetError> {
     }
     tree.remove("/var/lib/dpkg/triggers/Lock")?;
     for file in ["/etc/shadow", "/etc/shadow-"] {
-        let Some(stat) = tree.symlink_metadata(file)?.filter(|stat| FileType::from_raw_mode(stat.st_mode).is_file()) else { continue };
+        let Some(stat) = tree.symlink_metadata(file)?.filter(|stat| FileType::from_raw_mode(stat.st_mode).is_file())
+        else {
+            continue;
+        };
         let text = tree.read_text(file)?;
         let clamped = clamp_days(&text, epoch);
         if clamped != text {
@@ -84,6 +92,9 @@ mod tests {
     #[test]
     fn later_days_become_the_epochs() {
         let shadow = "root:*:20000:0:99999:7:::\nold:!:100:0:99999:7:::\nnone:!::::::\n";
-        assert_eq!(clamp_days(shadow, 1_700_000_000), "root:*:19675:0:99999:7:::\nold:!:100:0:99999:7:::\nnone:!::::::\n");
+        assert_eq!(
+            clamp_days(shadow, 1_700_000_000),
+            "root:*:19675:0:99999:7:::\nold:!:100:0:99999:7:::\nnone:!::::::\n"
+        );
     }
 }

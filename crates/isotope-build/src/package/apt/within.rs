@@ -42,16 +42,34 @@ pub fn write_sources(tree: &TargetDir, distro: &str, sources: &[Source]) -> Resu
 pub fn apt(what: &Packages, ctx: &PackageCtx<'_>, host_index: bool) -> Result<(), PackageError> {
     // It holds the cache: the target's apt writes into it.
     let fetcher = Fetcher::open(ctx)?;
-    let sandbox = ctx.target.enter(&Purpose { packages: true, defer_initramfs: ctx.defer_initramfs, ..Purpose::default() })?;
+    let sandbox =
+        ctx.target.enter(&Purpose { packages: true, defer_initramfs: ctx.defer_initramfs, ..Purpose::default() })?;
     let places = fetcher.places();
     sandbox.bind(&places.archives, "/var/cache/apt/archives", Access::ReadWrite)?;
     sandbox.dir().write(SETTINGS, fetcher.host().lines(), 0o644)?;
     let run = |args: &[String]| -> Result<(), PackageError> {
         let tool = install::environment(sandbox.tool("apt-get")?).env("APT_CONFIG", SETTINGS);
-        let tool = tool.args(["-q", "-y", "-o", "APT::Sandbox::User=root", "-o", "Acquire::Languages=none", "-o", "Acquire::Retries=3"]);
-        let tool = tool.args(["-o", "Dpkg::Use-Pty=0", "-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold"]);
+        let tool = tool.args([
+            "-q",
+            "-y",
+            "-o",
+            "APT::Sandbox::User=root",
+            "-o",
+            "Acquire::Languages=none",
+            "-o",
+            "Acquire::Retries=3",
+        ]);
+        let tool = tool.args([
+            "-o",
+            "Dpkg::Use-Pty=0",
+            "-o",
+            "Dpkg::Options::=--force-confdef",
+            "-o",
+            "Dpkg::Options::=--force-confold",
+        ]);
         // Package files stay in the cache.
-        let tool = tool.args(["-o", "APT::Keep-Downloaded-Packages=true", "-o", "APT::Update::Error-Mode=any"]).args(args);
+        let tool =
+            tool.args(["-o", "APT::Keep-Downloaded-Packages=true", "-o", "APT::Update::Error-Mode=any"]).args(args);
         ctx.events.command(&tool.line());
         let mut lines = Vec::new();
         let result = tool.run_merged(&mut |line| {
@@ -63,9 +81,12 @@ pub fn apt(what: &Packages, ctx: &PackageCtx<'_>, host_index: bool) -> Result<()
             lines.push(line.to_owned());
         });
         result.map_err(|source| match words::unknown_packages(&lines) {
-            names if names.is_empty() => words::explain("cannot install or remove packages", &lines, ctx.sources, source),
+            names if names.is_empty() => {
+                words::explain("cannot install or remove packages", &lines, ctx.sources, source)
+            }
             names => {
-                let wanted_by = |name: &str| what.install.get(name).or_else(|| what.remove.get(name)).cloned().unwrap_or_default();
+                let wanted_by =
+                    |name: &str| what.install.get(name).or_else(|| what.remove.get(name)).cloned().unwrap_or_default();
                 PackageError::NotFound(describe(names, wanted_by, |name| fetcher.nearest(name)))
             }
         })

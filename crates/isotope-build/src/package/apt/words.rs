@@ -19,7 +19,16 @@ struct Case {
 /// From the most telling to the least. Adding one: a line here.
 const CASES: [Case; 7] = [
     Case {
-        says: &["no_pubkey", "is not signed", "signatures couldn't be verified", "signatures were invalid", "is not available", "sub-process sqv", "expkeysig", "revkeysig"],
+        says: &[
+            "no_pubkey",
+            "is not signed",
+            "signatures couldn't be verified",
+            "signatures were invalid",
+            "is not available",
+            "sub-process sqv",
+            "expkeysig",
+            "revkeysig",
+        ],
         means: "the signature of a package archive cannot be verified",
         remedy: "check that the source's keyring holds the archive's key (for Debian: a current debian-archive-keyring on this host); \
                  where an archive is really unsigned, set `verify = false`",
@@ -45,14 +54,28 @@ const CASES: [Case; 7] = [
         remedy: "free some space below the cache directory, or choose another one",
     },
     Case {
-        says: &["error reading from server", "connection failed", "connection closed", "remote end closed", "undetermined error"],
+        says: &[
+            "error reading from server",
+            "connection failed",
+            "connection closed",
+            "remote end closed",
+            "undetermined error",
+        ],
         means: "a package archive broke off while delivering",
         remedy: "build again: what has been downloaded is kept, and the rest is resumed",
     },
     Case {
         says: &[
-            "could not resolve", "temporary failure resolving", "something wicked", "could not connect", "connection refused",
-            "connection timed out", "unable to connect", "cannot initiate the connection", "certificate", "proxy",
+            "could not resolve",
+            "temporary failure resolving",
+            "something wicked",
+            "could not connect",
+            "connection refused",
+            "connection timed out",
+            "unable to connect",
+            "cannot initiate the connection",
+            "certificate",
+            "proxy",
         ],
         means: "a package archive cannot be reached",
         remedy: "check the network and the proxy settings, or use another mirror",
@@ -76,14 +99,17 @@ pub fn explain(what: &str, lines: &[String], sources: &[Source], source: Command
     let detail = complaints.iter().find(|line| case.says.iter().any(|text| line.to_lowercase().contains(text)));
     let detail = detail.or(complaints.first()).copied().unwrap_or_default();
     // Lines that apt puts below a complaint belong to it ("   Could not connect to …").
-    let below = lines.iter().find(|line| line.starts_with("  ") && case.says.iter().any(|text| line.to_lowercase().contains(text)));
+    let below = lines
+        .iter()
+        .find(|line| line.starts_with("  ") && case.says.iter().any(|text| line.to_lowercase().contains(text)));
     let mut message = format!("{}: {}", case.means, strip(detail));
     if let Some(below) = below {
         message.push_str(": ");
         message.push_str(below.trim());
     }
     if case.remedy.contains("keyring") {
-        let keyrings: std::collections::BTreeSet<_> = sources.iter().filter_map(|source| source.keyring.as_ref()).collect();
+        let keyrings: std::collections::BTreeSet<_> =
+            sources.iter().filter_map(|source| source.keyring.as_ref()).collect();
         let list: Vec<_> = keyrings.iter().map(|path| path.display().to_string()).collect();
         message.push_str(&format!(" (keyrings: {})", list.join(", ")));
     }
@@ -107,7 +133,8 @@ pub fn unknown_packages(lines: &[String]) -> Vec<String> {
     let mut names = Vec::new();
     for line in lines {
         let located = line.strip_prefix("E: Unable to locate package ");
-        let candidate = || line.strip_prefix("E: Package '").and_then(|rest| rest.strip_suffix("' has no installation candidate"));
+        let candidate =
+            || line.strip_prefix("E: Package '").and_then(|rest| rest.strip_suffix("' has no installation candidate"));
         if let Some(name) = located.or_else(candidate) {
             let name = name.trim().to_owned();
             if !names.contains(&name) {
@@ -169,7 +196,11 @@ mod tests {
             E: Failed to fetch http://127.0.0.1:1/debian/dists/trixie/InRelease  Could not connect to 127.0.0.1:1 (127.0.0.1). - connect (111: Connection refused)\n\
             E: Some index files failed to download. They have been ignored, or old ones used instead.\n";
         let message = explained(text);
-        assert!(message.starts_with("a package archive cannot be reached: http://127.0.0.1:1/debian/dists/trixie/InRelease"), "{message}");
+        assert!(
+            message
+                .starts_with("a package archive cannot be reached: http://127.0.0.1:1/debian/dists/trixie/InRelease"),
+            "{message}"
+        );
         assert!(message.ends_with("; check the network and the proxy settings, or use another mirror"), "{message}");
     }
 
@@ -179,15 +210,22 @@ mod tests {
             "W: GPG error: http://m.test/debian trixie InRelease: The following signatures couldn't be verified because the public key is not available: NO_PUBKEY 6ED0E7B82643E131\n\
              E: The repository 'http://m.test/debian trixie InRelease' is not signed.\n",
         );
-        assert!(message.starts_with("the signature of a package archive cannot be verified: http://m.test/debian trixie"), "{message}");
-        let message = explained("E: Failed to fetch http://m.test/pool/a.deb  Hash Sum mismatch\n   Hashes of expected file:\n");
+        assert!(
+            message.starts_with("the signature of a package archive cannot be verified: http://m.test/debian trixie"),
+            "{message}"
+        );
+        let message =
+            explained("E: Failed to fetch http://m.test/pool/a.deb  Hash Sum mismatch\n   Hashes of expected file:\n");
         assert!(message.contains("than it has signed: http://m.test/pool/a.deb"), "{message}");
     }
 
     #[test]
     fn unmet_dependencies_are_listed() {
         let text = "The following packages have unmet dependencies:\n a : Depends: b (>= 2) but 1 is to be installed\nE: Unable to correct problems, you have held broken packages.\n";
-        assert_eq!(explained(text), "the packages cannot be installed together:\n    a : Depends: b (>= 2) but 1 is to be installed");
+        assert_eq!(
+            explained(text),
+            "the packages cannot be installed together:\n    a : Depends: b (>= 2) but 1 is to be installed"
+        );
     }
 
     #[test]

@@ -112,7 +112,11 @@ impl Relation<'_> {
 /// The relations of a field: for each comma-separated group its alternatives.
 #[must_use]
 pub fn relations(field: &str) -> Vec<Vec<Relation<'_>>> {
-    field.split(',').map(|group| group.split('|').filter_map(relation).collect::<Vec<_>>()).filter(|group| !group.is_empty()).collect()
+    field
+        .split(',')
+        .map(|group| group.split('|').filter_map(relation).collect::<Vec<_>>())
+        .filter(|group| !group.is_empty())
+        .collect()
 }
 
 fn relation(text: &str) -> Option<Relation<'_>> {
@@ -164,7 +168,17 @@ mod tests {
     #[test]
     fn constraints_are_met_or_not() {
         let met = |field: &str, version| relations(field)[0][0].is_met_by(version);
-        assert!(met("a", None) && met("a (>= 1)", Some("1")) && met("a (= 1-1)", Some("1-1")) && met("a (<< 2~)", Some("1.9")));
-        assert!(!met("a (>= 1)", None) && !met("a (>> 1)", Some("1")) && !met("a (<< 2~)", Some("2")) && !met("a (<= 1)", Some("1.1")));
+        assert!(
+            met("a", None)
+                && met("a (>= 1)", Some("1"))
+                && met("a (= 1-1)", Some("1-1"))
+                && met("a (<< 2~)", Some("1.9"))
+        );
+        assert!(
+            !met("a (>= 1)", None)
+                && !met("a (>> 1)", Some("1"))
+                && !met("a (<< 2~)", Some("2"))
+                && !met("a (<= 1)", Some("1.1"))
+        );
     }
 }

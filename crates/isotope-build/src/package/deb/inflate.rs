@@ -43,7 +43,11 @@ fn write(deb: &Deb, to: &Path, stop: &AtomicBool) -> io::Result<bool> {
     let members = ar::members(&mut from).map_err(io::Error::other)?;
     let mut file = File::create(to)?;
     file.write_all(ar::MAGIC)?;
-    for member in members.iter().filter(|member| !member.name.starts_with('_')).take_while(|member| !member.name.starts_with("data.tar")) {
+    for member in members
+        .iter()
+        .filter(|member| !member.name.starts_with('_'))
+        .take_while(|member| !member.name.starts_with("data.tar"))
+    {
         file.write_all(&ar::header(&member.name, member.size))?;
         from.seek(SeekFrom::Start(member.offset))?;
         io::copy(&mut (&mut from).take(member.size), &mut file)?;
@@ -95,7 +99,9 @@ impl Ahead {
             std::thread::spawn(move || {
                 while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
                     // A package that cannot be copied will tell why when it is installed.
-                    if stop.load(Ordering::Relaxed) || Deb::open(file).is_ok_and(|deb| inflate(&deb, &dir, &stop).is_err()) {
+                    if stop.load(Ordering::Relaxed)
+                        || Deb::open(file).is_ok_and(|deb| inflate(&deb, &dir, &stop).is_err())
+                    {
                         return;
                     }
                 }
@@ -133,7 +139,9 @@ mod tests {
         let control = tar(&[("control", b"Package: a\nVersion: 1\nArchitecture: all\n".as_slice()), ("md5sums", b"x")]);
         let data = tar(&[("usr/share/a", b"content".as_slice())]);
         let mut bytes = ar::MAGIC.to_vec();
-        for (name, content) in [("debian-binary", b"2.0\n".to_vec()), ("control.tar.gz", control), ("data.tar.gz", data)] {
+        for (name, content) in
+            [("debian-binary", b"2.0\n".to_vec()), ("control.tar.gz", control), ("data.tar.gz", data)]
+        {
             bytes.extend(ar::header(name, content.len() as u64));
             bytes.extend(&content);
             bytes.resize(bytes.len().next_multiple_of(2), b'\n');

@@ -100,20 +100,24 @@ impl Deb {
         // deb(5): names that begin with an underscore are to be ignored.
         let mut members = members.into_iter().filter(|member| !member.name.starts_with('_'));
         match members.next() {
-            Some(first) if first.name == "debian-binary" => check_format(&mut file, &first).map_err(|what| format(&what))?,
+            Some(first) if first.name == "debian-binary" => {
+                check_format(&mut file, &first).map_err(|what| format(&what))?
+            }
             _ => return Err(format("its first member is not `debian-binary`")),
         }
         let control = members.next().filter(|member| member.name.starts_with("control.tar"));
         let control = control.ok_or_else(|| format("its second member is not `control.tar`"))?;
         let data = members.next().filter(|member| member.name.starts_with("data.tar"));
         let data = data.ok_or_else(|| format("its third member is not `data.tar`"))?;
-        let unknown = |member: &ar::Member| format(&format!("member `{}` has a compression it does not know", member.name));
+        let unknown =
+            |member: &ar::Member| format(&format!("member `{}` has a compression it does not know", member.name));
         let compression = compression(&data.name).ok_or_else(|| unknown(&data))?;
         let how = self::compression(&control.name).ok_or_else(|| unknown(&control))?;
         let damaged = |source| DebError::Stream { path: path.clone(), source };
         let stream = stream(file, &control, how).map_err(damaged)?;
         let mut files = control_files(stream.take(CONTROL_LIMIT)).map_err(damaged)?;
-        let at = files.iter().position(|file| file.name == "control").ok_or_else(|| format("it has no `control` file"))?;
+        let at =
+            files.iter().position(|file| file.name == "control").ok_or_else(|| format("it has no `control` file"))?;
         let text = files.remove(at).content;
         let control = control::paragraphs(&String::from_utf8_lossy(&text)).next().unwrap_or_default();
         for field in ["Package", "Version", "Architecture"] {
@@ -182,7 +186,9 @@ fn compression(name: &str) -> Option<Compression> {
 
 fn check_format(file: &mut File, member: &ar::Member) -> Result<(), String> {
     let mut text = String::new();
-    let read = file.seek(SeekFrom::Start(member.offset)).and_then(|_| file.take(member.size.min(64)).read_to_string(&mut text));
+    let read = file
+        .seek(SeekFrom::Start(member.offset))
+        .and_then(|_| file.take(member.size.min(64)).read_to_string(&mut text));
     match read {
         Ok(_) if text.starts_with("2.") => Ok(()),
         Ok(_) => Err(format!("its format is `{}`, not 2.0", text.trim())),
@@ -211,7 +217,8 @@ fn control_files(stream: impl Read) -> io::Result<Vec<ControlFile>> {
         let path = entry.path()?.into_owned();
         // Anything but plain names directly in the archive's root is not a control file.
         let name = path.strip_prefix(".").unwrap_or(&path);
-        let Some(name) = name.to_str().filter(|name| !name.contains('/') && Path::new(name).file_name().is_some()) else {
+        let Some(name) = name.to_str().filter(|name| !name.contains('/') && Path::new(name).file_name().is_some())
+        else {
             continue;
         };
         let (mode, mtime) = (entry.header().mode()? & 0o7777, entry.header().mtime()?);

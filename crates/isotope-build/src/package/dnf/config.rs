@@ -22,10 +22,16 @@ impl Settings {
     /// # Errors
     /// One of them cannot be made.
     pub fn new(ctx: &PackageCtx<'_>, layout: &str) -> Result<Self, PackageError> {
-        let absolute = |path: &Path| std::path::absolute(path).map_err(|source| PackageError::Io { what: "find", path: path.to_owned(), source });
+        let absolute = |path: &Path| {
+            std::path::absolute(path).map_err(|source| PackageError::Io { what: "find", path: path.to_owned(), source })
+        };
         let settings = Self { work: absolute(ctx.scratch)?.join("dnf"), cache: absolute(ctx.cache_dir)?.join(layout) };
         for path in [settings.home(), settings.work.join("log"), settings.work.join("state"), settings.cache.clone()] {
-            std::fs::create_dir_all(&path).map_err(|source| PackageError::Io { what: "make directory", path, source })?;
+            std::fs::create_dir_all(&path).map_err(|source| PackageError::Io {
+                what: "make directory",
+                path,
+                source,
+            })?;
         }
         Ok(settings)
     }
@@ -56,7 +62,9 @@ impl Settings {
     /// # Errors
     /// A file cannot be written.
     pub fn write(&self, sources: &[Source], recommends: bool, target: &Target) -> Result<(), PackageError> {
-        let write = |path: PathBuf, text: String| std::fs::write(&path, text).map_err(|source| PackageError::Io { what: "write", path, source });
+        let write = |path: PathBuf, text: String| {
+            std::fs::write(&path, text).map_err(|source| PackageError::Io { what: "write", path, source })
+        };
         write(self.config_file(), dnf_conf(sources, recommends, target))?;
         write(self.home().join(".rpmmacros"), macros(target))
     }
@@ -73,7 +81,11 @@ fn dnf_conf(sources: &[Source], recommends: bool, target: &Target) -> String {
     );
     for Source { uri, suite, components: _, keyring, verify } in sources {
         // Writing to a String cannot fail. `repo_gpgcheck`: what signs is the package, not the index.
-        let _infallible = write!(text, "\n[{suite}]\nname={suite}\nbaseurl={uri}\nenabled=1\ngpgcheck={}\nrepo_gpgcheck=0\n", yes(*verify));
+        let _infallible = write!(
+            text,
+            "\n[{suite}]\nname={suite}\nbaseurl={uri}\nenabled=1\ngpgcheck={}\nrepo_gpgcheck=0\n",
+            yes(*verify)
+        );
         if let Some(keyring) = keyring {
             let _infallible = writeln!(text, "gpgkey=file://{}", keyring.display());
         }
@@ -121,7 +133,10 @@ mod tests {
         let text = dnf_conf(&[source, unsigned], false, &target("fedora", "42"));
         assert!(text.contains("platform:f42\n") && text.contains("install_weak_deps=0\n"), "{text}");
         assert!(text.contains("\n[base]\nname=base\nbaseurl=http://127.0.0.1:1/\nenabled=1\ngpgcheck=1\nrepo_gpgcheck=0\ngpgkey=file:///k\n"), "{text}");
-        assert!(text.ends_with("\n[own]\nname=own\nbaseurl=http://127.0.0.1:1/\nenabled=1\ngpgcheck=0\nrepo_gpgcheck=0\n"), "{text}");
+        assert!(
+            text.ends_with("\n[own]\nname=own\nbaseurl=http://127.0.0.1:1/\nenabled=1\ngpgcheck=0\nrepo_gpgcheck=0\n"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -99,7 +99,8 @@ fn run(ctx: &PackageCtx<'_>, request: &Request<'_>) -> Result<(), PackageError> 
     // dnf's own locks hold process ids, which mean nothing to a build in another PID namespace.
     let _lock = hold(&settings.cache.join("lock"), ctx.events)?;
     settings.write(sources, recommends, ctx.spec)?;
-    let sandbox = ctx.target.enter(&Purpose { packages: true, defer_initramfs: ctx.defer_initramfs, ..Purpose::default() })?;
+    let sandbox =
+        ctx.target.enter(&Purpose { packages: true, defer_initramfs: ctx.defer_initramfs, ..Purpose::default() })?;
     let mut tool = Tool::new("dnf")
         .args(["--assumeyes", "--config"])
         .arg(settings.config_file())

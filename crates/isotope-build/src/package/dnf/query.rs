@@ -29,7 +29,8 @@ pub fn installed(tree: &TargetDir) -> Result<Vec<InstalledPackage>, PackageError
         std::fs::write(&to, tree.read(TargetPath::new(place).join(&entry.name))?).map_err(io("write", &to))?;
     }
     let output = Tool::new("rpm").arg("--dbpath").arg(copy.path()).args(["-qa", "--queryformat", FORMAT]).run();
-    let output = output.map_err(|source| PackageError::Command { what: "cannot read the rpm database".into(), source })?;
+    let output =
+        output.map_err(|source| PackageError::Command { what: "cannot read the rpm database".into(), source })?;
     Ok(parse(&output.text()))
 }
 

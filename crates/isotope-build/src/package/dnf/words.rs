@@ -39,7 +39,9 @@ const CASES: [Case; 4] = [
 pub fn explain(lines: &[String], wanted_by: &BTreeMap<String, Vec<String>>, source: CommandError) -> PackageError {
     let unknown: Vec<String> = lines
         .iter()
-        .filter_map(|line| line.strip_prefix("No match for argument: ").or_else(|| line.strip_prefix("No package matches ")))
+        .filter_map(|line| {
+            line.strip_prefix("No match for argument: ").or_else(|| line.strip_prefix("No package matches "))
+        })
         .map(|name| {
             let name = name.trim().trim_matches('\'');
             match wanted_by.get(name).filter(|elements| !elements.is_empty()) {
@@ -61,7 +63,11 @@ pub fn explain(lines: &[String], wanted_by: &BTreeMap<String, Vec<String>>, sour
     }
     match lines.iter().position(|line| line.trim_start().starts_with("Problem")) {
         Some(start) => {
-            let reasons: String = lines[start..].iter().take_while(|line| !line.starts_with('(')).map(|line| format!("\n   {}", line.trim_end())).collect();
+            let reasons: String = lines[start..]
+                .iter()
+                .take_while(|line| !line.starts_with('('))
+                .map(|line| format!("\n   {}", line.trim_end()))
+                .collect();
             PackageError::Unsupported(format!("the packages cannot be installed together:{reasons}"))
         }
         None => PackageError::Command { what: "cannot install or remove packages".to_owned(), source },
@@ -84,10 +90,21 @@ mod tests {
         assert_eq!(explained(text), "no package archive has `nosuch` (wanted by web)");
         let text = "Errors during downloading metadata for repository 'base':\n  - Curl error (7): Couldn't connect to server for http://127.0.0.1:1/repodata/repomd.xml\n\
             Error: Failed to download metadata for repo 'base': Cannot download repomd.xml: All mirrors were tried\n";
-        assert!(explained(text).starts_with("a package archive cannot be reached: Failed to download metadata for repo 'base'"));
-        assert!(explained("Package x.rpm is not signed\nError: GPG check FAILED\n").starts_with("the signature of a package"));
+        assert!(
+            explained(text)
+                .starts_with("a package archive cannot be reached: Failed to download metadata for repo 'base'")
+        );
+        assert!(
+            explained("Package x.rpm is not signed\nError: GPG check FAILED\n")
+                .starts_with("the signature of a package")
+        );
         let text = "Error: \n Problem: conflicting requests\n  - nothing provides missing needed by a-1-1.noarch from base\n(try to add '--skip-broken')\n";
         let message = explained(text);
-        assert!(message.ends_with("\n    Problem: conflicting requests\n     - nothing provides missing needed by a-1-1.noarch from base"), "{message}");
+        assert!(
+            message.ends_with(
+                "\n    Problem: conflicting requests\n     - nothing provides missing needed by a-1-1.noarch from base"
+            ),
+            "{message}"
+        );
     }
 }

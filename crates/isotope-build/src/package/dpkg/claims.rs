@@ -51,7 +51,12 @@ impl Claims {
         if target.exists("/var/lib/dpkg/diversions") {
             let text = target.read("/var/lib/dpkg/diversions")?;
             // Three lines each: the path, where it went, and for whom.
-            claims.diverted = text.split(|byte| *byte == b'\n').step_by(3).filter(|path| !path.is_empty()).map(<[u8]>::to_vec).collect();
+            claims.diverted = text
+                .split(|byte| *byte == b'\n')
+                .step_by(3)
+                .filter(|path| !path.is_empty())
+                .map(<[u8]>::to_vec)
+                .collect();
         }
         Ok(claims)
     }
@@ -84,7 +89,12 @@ impl Claims {
     ///
     /// # Errors
     /// Those of `make`.
-    pub fn make_dir<E>(&self, path: &[u8], index: usize, make: impl FnOnce() -> Result<bool, E>) -> Result<DirClaim, E> {
+    pub fn make_dir<E>(
+        &self,
+        path: &[u8],
+        index: usize,
+        make: impl FnOnce() -> Result<bool, E>,
+    ) -> Result<DirClaim, E> {
         let mut dirs = locked(&self.dirs);
         let key = self.canonical(path);
         if let Some(owner) = dirs.get_mut(&key) {

@@ -20,7 +20,9 @@ pub fn create(target: &TargetDir, arch: &str) -> Result<(), TargetError> {
     for dir in ["alternatives", "info", "parts", "triggers", "updates"] {
         target.create_dir_all(format!("{ROOT}/{dir}"), 0o755)?;
     }
-    for (file, content) in [("status", ""), ("available", ""), ("info/format", "1\n"), ("triggers/Unincorp", ""), ("triggers/File", "")] {
+    for (file, content) in
+        [("status", ""), ("available", ""), ("info/format", "1\n"), ("triggers/Unincorp", ""), ("triggers/File", "")]
+    {
         target.write(format!("{ROOT}/{file}"), content, 0o644)?;
     }
     target.write(format!("{ROOT}/arch"), format!("{arch}\n"), 0o644)
@@ -137,7 +139,8 @@ impl Triggers {
             let line = line.split('#').next().unwrap_or_default();
             let mut words = line.split_whitespace();
             let (Some(directive), Some(name)) = (words.next(), words.next()) else { continue };
-            let package = if directive.ends_with("-noawait") { format!("{package}/noawait") } else { package.to_owned() };
+            let package =
+                if directive.ends_with("-noawait") { format!("{package}/noawait") } else { package.to_owned() };
             if directive.starts_with("activate") {
                 self.activated.insert(name.to_owned());
             } else if name.starts_with('/') {

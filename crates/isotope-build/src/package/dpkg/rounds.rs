@@ -33,10 +33,13 @@ impl Rounds {
     #[must_use]
     pub fn new<'a>(packages: impl Iterator<Item = &'a Paragraph> + Clone) -> Self {
         let providers = Providers::of(packages.clone());
-        let before_unpack: Vec<_> = packages.clone().map(|package| providers.of_field(package, "Pre-Depends")).collect();
+        let before_unpack: Vec<_> =
+            packages.clone().map(|package| providers.of_field(package, "Pre-Depends")).collect();
         let before_configure = packages
             .zip(&before_unpack)
-            .map(|(package, pre)| providers.of_field(package, "Depends").into_iter().chain(pre.iter().copied()).collect())
+            .map(|(package, pre)| {
+                providers.of_field(package, "Depends").into_iter().chain(pre.iter().copied()).collect()
+            })
             .collect();
         Self { progress: vec![Progress::Waiting; before_unpack.len()], before_unpack, before_configure }
     }
@@ -44,7 +47,11 @@ impl Rounds {
     /// The packages that can be unpacked now.
     #[must_use]
     pub fn unpackable(&self) -> Vec<usize> {
-        let met = |index: &usize| self.before_unpack[*index].iter().all(|other| other == index || self.progress[*other] == Progress::Configured);
+        let met = |index: &usize| {
+            self.before_unpack[*index]
+                .iter()
+                .all(|other| other == index || self.progress[*other] == Progress::Configured)
+        };
         self.waiting().filter(met).collect()
     }
 
@@ -79,7 +86,9 @@ impl Rounds {
         match self.progress[index] {
             Progress::Configured => true,
             Progress::Waiting => false,
-            Progress::Unpacked => !closure.insert(index) || self.before_configure[index].iter().all(|other| self.close(*other, closure)),
+            Progress::Unpacked => {
+                !closure.insert(index) || self.before_configure[index].iter().all(|other| self.close(*other, closure))
+            }
         }
     }
 }
@@ -107,7 +116,10 @@ impl<'a> Providers<'a> {
 
     /// For each relation of a field, the first alternative that is in the set.
     fn of_field(&self, package: &Paragraph, field: &str) -> Vec<usize> {
-        relations(package.text(field)).iter().filter_map(|group| group.iter().find_map(|one| self.meeting(one))).collect()
+        relations(package.text(field))
+            .iter()
+            .filter_map(|group| group.iter().find_map(|one| self.meeting(one)))
+            .collect()
     }
 }
 
@@ -117,7 +129,8 @@ pub fn closure<'a>(packages: impl Iterator<Item = &'a Paragraph> + Clone, roots:
     let list: Vec<&Paragraph> = packages.clone().collect();
     let providers = Providers::of(packages);
     let mut found = BTreeSet::new();
-    let mut open: Vec<usize> = roots.iter().filter_map(|name| providers.meeting(&Relation { name, constraint: None })).collect();
+    let mut open: Vec<usize> =
+        roots.iter().filter_map(|name| providers.meeting(&Relation { name, constraint: None })).collect();
     while let Some(index) = open.pop() {
         if found.insert(index) {
             open.extend(["Pre-Depends", "Depends"].iter().flat_map(|field| providers.of_field(list[index], field)));
@@ -133,7 +146,8 @@ mod tests {
 
     fn run(text: &str) -> Vec<String> {
         let packages: Vec<_> = paragraphs(text).collect();
-        let name = |indices: &[usize]| indices.iter().map(|i| packages[*i].text("Package")).collect::<Vec<_>>().join(" ");
+        let name =
+            |indices: &[usize]| indices.iter().map(|i| packages[*i].text("Package")).collect::<Vec<_>>().join(" ");
         let mut rounds = Rounds::new(packages.iter());
         let mut log = Vec::new();
         while rounds.waiting().next().is_some() {
@@ -152,7 +166,10 @@ mod tests {
 
     #[test]
     fn without_pre_depends_there_is_one_round() {
-        assert_eq!(run("Package: a\nDepends: b\n\nPackage: b\nDepends: a\n\nPackage: c\nPre-Depends: libc6 (>= 2)\n"), ["a b c | "]);
+        assert_eq!(
+            run("Package: a\nDepends: b\n\nPackage: b\nDepends: a\n\nPackage: c\nPre-Depends: libc6 (>= 2)\n"),
+            ["a b c | "]
+        );
     }
 
     #[test]

@@ -107,7 +107,8 @@ pub fn unpack_all(target: &TargetDir, work: &Work<'_>) -> Result<Vec<Unpacked>, 
                         inflate(deb, dir, &stop).ok();
                         continue;
                     }
-                    let mut one = One { dirs: &mut dirs, claims: &claims, owners: &owners, index: *index, deb, list: Vec::new() };
+                    let mut one =
+                        One { dirs: &mut dirs, claims: &claims, owners: &owners, index: *index, deb, list: Vec::new() };
                     let result = one.unpack().map(|()| one.list);
                     stop.fetch_or(result.is_err(), Ordering::Relaxed);
                     results.lock().unwrap_or_else(PoisonError::into_inner).insert(*index, result);
@@ -120,7 +121,9 @@ pub fn unpack_all(target: &TargetDir, work: &Work<'_>) -> Result<Vec<Unpacked>, 
     let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
     results
         .into_iter()
-        .map(|(index, result)| result.map(|list| refused.remove(&index).map_or(Unpacked::Done(list), Unpacked::Refused)))
+        .map(|(index, result)| {
+            result.map(|list| refused.remove(&index).map_or(Unpacked::Done(list), Unpacked::Refused))
+        })
         .collect()
 }
 
@@ -173,7 +176,9 @@ impl Owners {
     }
 
     fn of_header(&self, header: &tar::Header) -> std::io::Result<(Uid, Gid)> {
-        let number = |table: &BTreeMap<Vec<u8>, u32>, name: Option<&[u8]>, number: u64| match name.and_then(|name| table.get(name)) {
+        let number = |table: &BTreeMap<Vec<u8>, u32>, name: Option<&[u8]>, number: u64| match name
+            .and_then(|name| table.get(name))
+        {
             Some(number) => Ok(*number),
             None => u32::try_from(number).map_err(|_| std::io::Error::other("an owner's number is out of range")),
         };
@@ -281,14 +286,16 @@ impl One<'_, '_> {
         let parent = self.dirs.open(parent)?;
         let mut blocked = false;
         if claim == DirClaim::New {
-            let made = self.claims.make_dir(path, self.index, || match fs::mkdirat(parent, name, Mode::from_raw_mode(0o700)) {
-                Ok(()) => attributes.apply_to_name(parent, name, true).map(|()| true),
-                Err(Errno::EXIST) => {
-                    let is = target.metadata(TargetPath::new(OsStr::from_bytes(path)));
-                    blocked = !matches!(is, Ok(Some(stat)) if is_dir(stat.st_mode));
-                    Ok(false)
+            let made = self.claims.make_dir(path, self.index, || {
+                match fs::mkdirat(parent, name, Mode::from_raw_mode(0o700)) {
+                    Ok(()) => attributes.apply_to_name(parent, name, true).map(|()| true),
+                    Err(Errno::EXIST) => {
+                        let is = target.metadata(TargetPath::new(OsStr::from_bytes(path)));
+                        blocked = !matches!(is, Ok(Some(stat)) if is_dir(stat.st_mode));
+                        Ok(false)
+                    }
+                    Err(errno) => Err(errno),
                 }
-                Err(errno) => Err(errno),
             });
             claim = made.map_err(failed)?;
         }
@@ -314,7 +321,8 @@ impl One<'_, '_> {
         let kind = entry.header().entry_type();
         let link = entry.link_name_bytes().map(|link| link.into_owned()).unwrap_or_default();
         let device = (entry.header().device_major().ok().flatten(), entry.header().device_minor().ok().flatten());
-        let on_disk = |path: &[u8]| if conffiles.contains(path) { [path, b".dpkg-new"].concat() } else { path.to_vec() };
+        let on_disk =
+            |path: &[u8]| if conffiles.contains(path) { [path, b".dpkg-new"].concat() } else { path.to_vec() };
         let place = on_disk(path);
         let (parent, name) = split(&place);
         let name = OsStr::from_bytes(name);
@@ -334,7 +342,11 @@ impl One<'_, '_> {
                 let dir = self.dirs.open(parent)?;
                 match fs::symlinkat(OsStr::from_bytes(&link), dir, name) {
                     // Made before the first package, as a bootstrap makes the links of a merged /usr.
-                    Err(Errno::EXIST) if fs::readlinkat(dir, name, Vec::new()).is_ok_and(|is| is.as_bytes() == link) => Ok(()),
+                    Err(Errno::EXIST)
+                        if fs::readlinkat(dir, name, Vec::new()).is_ok_and(|is| is.as_bytes() == link) =>
+                    {
+                        Ok(())
+                    }
                     result => result,
                 }
                 .and_then(|()| attributes.apply_to_name(dir, name, false))
@@ -342,7 +354,8 @@ impl One<'_, '_> {
             EntryType::Link => {
                 let from = on_disk(&self.clean(&link)?);
                 let (from_parent, from_name) = split(&from);
-                let from_dir = rustix::io::fcntl_dupfd_cloexec(self.dirs.open(from_parent)?, 3).map_err(|errno| write_error(self.deb, path, errno))?;
+                let from_dir = rustix::io::fcntl_dupfd_cloexec(self.dirs.open(from_parent)?, 3)
+                    .map_err(|errno| write_error(self.deb, path, errno))?;
                 fs::linkat(from_dir, OsStr::from_bytes(from_name), self.dirs.open(parent)?, name, AtFlags::empty())
             }
             EntryType::Fifo | EntryType::Char | EntryType::Block => {
@@ -353,7 +366,8 @@ impl One<'_, '_> {
                     _ => FileType::BlockDevice,
                 };
                 let number = fs::makedev(device.0.unwrap_or(0), device.1.unwrap_or(0));
-                fs::mknodat(dir, name, file_type, Mode::from_raw_mode(0o600), number).and_then(|()| attributes.apply_to_name(dir, name, true))
+                fs::mknodat(dir, name, file_type, Mode::from_raw_mode(0o600), number)
+                    .and_then(|()| attributes.apply_to_name(dir, name, true))
             }
             _ => {
                 self.claims.refuse(self.index, format!("{} is of an unusual type", String::from_utf8_lossy(path)));
@@ -370,7 +384,13 @@ impl One<'_, '_> {
         }
     }
 
-    fn fill(&self, mut file: File, path: &[u8], entry: &mut impl Read, attributes: &Attributes) -> Result<(), UnpackError> {
+    fn fill(
+        &self,
+        mut file: File,
+        path: &[u8],
+        entry: &mut impl Read,
+        attributes: &Attributes,
+    ) -> Result<(), UnpackError> {
         let mut buffer = vec![0; 1 << 16];
         loop {
             // A damaged package and a full disk are different things to the user.

@@ -13,7 +13,8 @@ fn origin(line: u32) -> Origin {
 }
 
 fn filesystem(kind: FilesystemKind, label: &str, mount: &str) -> Filesystem {
-    let mount = (!mount.is_empty()).then(|| Mount { path: mount.to_owned(), options: "defaults".to_owned(), passno: 0 });
+    let mount =
+        (!mount.is_empty()).then(|| Mount { path: mount.to_owned(), options: "defaults".to_owned(), passno: 0 });
     let label = (!label.is_empty()).then(|| label.to_owned());
     Filesystem { kind, label, uuid: Uuid::nil(), mount, mkfs_options: Vec::new() }
 }
@@ -64,13 +65,38 @@ fn what_filesystems_and_kinds_refuse() {
     xfs.mount.as_mut().expect("has one").options = "defaults, noatime".to_owned();
     let partitions = vec![
         partition("bios", PartitionKind::BiosBoot, PartitionSize::Auto, Some(filesystem(FilesystemKind::Ext4, "", ""))),
-        partition("esp", PartitionKind::Esp, PartitionSize::Auto, Some(filesystem(FilesystemKind::Ext4, "seventeen-letters", "/boot/efi"))),
+        partition(
+            "esp",
+            PartitionKind::Esp,
+            PartitionSize::Auto,
+            Some(filesystem(FilesystemKind::Ext4, "seventeen-letters", "/boot/efi")),
+        ),
         partition("esp2", PartitionKind::Esp, PartitionSize::Auto, None),
         partition("srv", PartitionKind::Linux, PartitionSize::Auto, Some(xfs)),
-        partition("fat", PartitionKind::Linux, PartitionSize::Auto, Some(filesystem(FilesystemKind::Fat, "lower", "relative"))),
-        partition("swap", PartitionKind::Swap, PartitionSize::Auto, Some(filesystem(FilesystemKind::Swap, "a b", "/swap"))),
-        partition("not-swap", PartitionKind::Swap, PartitionSize::Auto, Some(filesystem(FilesystemKind::Btrfs, "", ""))),
-        partition("part swap", PartitionKind::Linux, PartitionSize::Auto, Some(filesystem(FilesystemKind::Swap, "", ""))),
+        partition(
+            "fat",
+            PartitionKind::Linux,
+            PartitionSize::Auto,
+            Some(filesystem(FilesystemKind::Fat, "lower", "relative")),
+        ),
+        partition(
+            "swap",
+            PartitionKind::Swap,
+            PartitionSize::Auto,
+            Some(filesystem(FilesystemKind::Swap, "a b", "/swap")),
+        ),
+        partition(
+            "not-swap",
+            PartitionKind::Swap,
+            PartitionSize::Auto,
+            Some(filesystem(FilesystemKind::Btrfs, "", "")),
+        ),
+        partition(
+            "part swap",
+            PartitionKind::Linux,
+            PartitionSize::Auto,
+            Some(filesystem(FilesystemKind::Swap, "", "")),
+        ),
         partition("root", PartitionKind::Root, PartitionSize::Rest, Some(filesystem(FilesystemKind::Fat, "", "/"))),
     ];
     insta::assert_snapshot!(said(&layout(Table::Gpt, DiskSize::Auto, partitions)));
@@ -78,16 +104,32 @@ fn what_filesystems_and_kinds_refuse() {
 
 #[test]
 fn what_must_be_unique() {
-    let mut second = partition("root", PartitionKind::Linux, PartitionSize::Auto, Some(filesystem(FilesystemKind::Ext4, "ROOT", "/srv")));
+    let mut second = partition(
+        "root",
+        PartitionKind::Linux,
+        PartitionSize::Auto,
+        Some(filesystem(FilesystemKind::Ext4, "ROOT", "/srv")),
+    );
     second.number = 2;
-    let third = partition("third", PartitionKind::Linux, PartitionSize::Auto, Some(filesystem(FilesystemKind::Ext4, "", "/srv")));
+    let third = partition(
+        "third",
+        PartitionKind::Linux,
+        PartitionSize::Auto,
+        Some(filesystem(FilesystemKind::Ext4, "", "/srv")),
+    );
     insta::assert_snapshot!(said(&layout(Table::Gpt, DiskSize::Auto, vec![root(), second, third])));
 }
 
 #[test]
 fn what_tables_refuse() {
     insta::assert_snapshot!(said(&layout(Table::Gpt, DiskSize::Auto, vec![])));
-    let many = vec![bios_boot(), esp(), root(), partition("a", PartitionKind::Linux, PartitionSize::Rest, None), partition("b", PartitionKind::Linux, PartitionSize::Auto, None)];
+    let many = vec![
+        bios_boot(),
+        esp(),
+        root(),
+        partition("a", PartitionKind::Linux, PartitionSize::Rest, None),
+        partition("b", PartitionKind::Linux, PartitionSize::Auto, None),
+    ];
     insta::assert_snapshot!(said(&layout(Table::Mbr, DiskSize::Auto, many)));
 }
 
@@ -98,7 +140,11 @@ fn what_does_not_fit() {
     let too_large = vec![sized("a", PartitionSize::Fixed(Bytes::gib(8))), mounted(PartitionSize::Fixed(Bytes::gib(3)))];
     let mixed = vec![sized("a", PartitionSize::Percent(6000)), mounted(PartitionSize::Fixed(Bytes::gib(5)))];
     let percent = vec![sized("a", PartitionSize::Percent(6000)), mounted(PartitionSize::Percent(4100))];
-    let whole = vec![sized("a", PartitionSize::Percent(6000)), sized("b", PartitionSize::Percent(4000)), mounted(PartitionSize::Rest)];
+    let whole = vec![
+        sized("a", PartitionSize::Percent(6000)),
+        sized("b", PartitionSize::Percent(4000)),
+        mounted(PartitionSize::Rest),
+    ];
     let all = [too_large, mixed, percent, whole]
         .map(|partitions| said(&layout(Table::Gpt, DiskSize::Fixed(Bytes::gib(10)), partitions)))
         .join("\n");
@@ -116,7 +162,9 @@ fn what_firmware_needs() {
         consoles: Vec::new(),
         origin: origin(40),
     };
-    let said = |layout: &Layout, arch| check_boot(layout, &boot, arch).iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    let said = |layout: &Layout, arch| {
+        check_boot(layout, &boot, arch).iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    };
     let mut unmounted = esp();
     unmounted.filesystem.as_mut().expect("has one").mount = None;
     let bare = layout(Table::Gpt, DiskSize::Auto, vec![root()]);

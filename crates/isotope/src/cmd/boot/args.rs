@@ -186,7 +186,9 @@ mod tests {
 
     #[test]
     fn sizes() {
-        for (text, size) in [("20GiB", 20 << 30), ("20 GiB", 20 << 30), ("20g", 20 << 30), ("1GB", 1_000_000_000), ("512", 512)] {
+        for (text, size) in
+            [("20GiB", 20 << 30), ("20 GiB", 20 << 30), ("20g", 20 << 30), ("1GB", 1_000_000_000), ("512", 512)]
+        {
             assert_eq!(parse_size(text), Ok(size));
         }
         for text in ["", "GiB", "20 apples", "-1", "99999999999T", "0"] {

@@ -25,7 +25,8 @@ pub fn attach(vm: &mut Vm, cancel: &Cancel) -> anyhow::Result<()> {
             break Ok(());
         }
         let (typed, spoke) = {
-            let mut waits = [PollFd::new(console.as_fd(), PollFlags::POLLIN), PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
+            let mut waits =
+                [PollFd::new(console.as_fd(), PollFlags::POLLIN), PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
             let count = if open { 2 } else { 1 };
             if poll(&mut waits[..count], PollTimeout::from(200_u8)).is_err() {
                 continue;
@@ -78,7 +79,7 @@ impl Drop for Raw {
     fn drop(&mut self) {
         if let Some(before) = &self.0 {
             // There is nobody left to tell.
-            drop(tcsetattr(std::io::stdin(), SetArg::TCSANOW, before));
+            tcsetattr(std::io::stdin(), SetArg::TCSANOW, before).unwrap_or_default();
         }
     }
 }

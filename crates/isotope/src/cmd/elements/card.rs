@@ -72,9 +72,12 @@ impl Card {
 
     fn write(&self, out: &mut String) -> std::fmt::Result {
         writeln!(out, "{}: {}\n  {}", self.name, self.summary, self.dir.display())?;
-        for (what, names) in
-            [("requires", &self.requires), ("provides", &self.provides), ("after", &self.after), ("conflicts", &self.conflicts)]
-        {
+        for (what, names) in [
+            ("requires", &self.requires),
+            ("provides", &self.provides),
+            ("after", &self.after),
+            ("conflicts", &self.conflicts),
+        ] {
             if !names.is_empty() {
                 writeln!(out, "  {what:<10} {}", names.join(", "))?;
             }
@@ -170,7 +173,10 @@ fn phases(element: &Element) -> BTreeMap<Phase, Vec<String>> {
     for section in &manifest.services {
         for (verb, units) in [("enables", &section.enable), ("disables", &section.disable), ("masks", &section.mask)] {
             if !units.is_empty() {
-                add(section.phase, format!("{verb} {}", units.iter().map(|unit| unit.text.as_str()).collect::<Vec<_>>().join(", ")));
+                add(
+                    section.phase,
+                    format!("{verb} {}", units.iter().map(|unit| unit.text.as_str()).collect::<Vec<_>>().join(", ")),
+                );
             }
         }
     }
