@@ -11,9 +11,18 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("isotope-image", &["isotope-sys", "isotope-plan"]),
     ("isotope-disk", &["isotope-sys", "isotope-plan", "isotope-image"]),
     ("isotope-boot", &["isotope-sys", "isotope-plan", "isotope-image"]),
+    ("isotope-ostree", &["isotope-sys", "isotope-plan"]),
     (
         "isotope-build",
-        &["isotope-sys", "isotope-element", "isotope-plan", "isotope-image", "isotope-disk", "isotope-boot"],
+        &[
+            "isotope-sys",
+            "isotope-element",
+            "isotope-plan",
+            "isotope-image",
+            "isotope-disk",
+            "isotope-boot",
+            "isotope-ostree",
+        ],
     ),
     ("isotope-vm", &["isotope-sys", "isotope-plan", "isotope-image"]),
     (
@@ -25,6 +34,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "isotope-image",
             "isotope-disk",
             "isotope-boot",
+            "isotope-ostree",
             "isotope-build",
             "isotope-vm",
         ],

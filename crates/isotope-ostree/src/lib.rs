@@ -1,0 +1,1 @@
+//! Trees over libostree: repositories, remotes and signatures, commits, deployments.
