@@ -28,7 +28,7 @@ pub use diagnostic::{Diagnostic, ManifestError, Severity, Spot};
 pub use hook::HookFile;
 pub use manifest::{
     BootloaderSection, BootstrapSection, CheckBody, CheckSection, DistroSection, FilesSection, FilesystemSection,
-    LayoutSection, Located, Manifest, PackagesSection, PartitionSection, ServicesSection, SourceSection,
+    LayoutSection, Located, Manifest, PackagesSection, PartitionSection, RuleSection, ServicesSection, SourceSection,
     SysprepSection, TemplateSection,
 };
 pub use nearest::suggest;
@@ -36,7 +36,7 @@ pub use resolve::{ElementSet, ResolveErrors};
 pub use target::TargetFacts;
 pub use template::{RenderError, Renderer, Template};
 pub use units::{Arch, Bytes, Family, Origin, Phase, Place};
-pub use value::{Given, Value, ValueError, Values, VarDecl, VarDefault, VarType};
+pub use value::{Form, Given, Value, ValueError, Values, VarDecl, VarDefault, VarType};
 
 /// The JSON Schema of `element.toml`.
 #[must_use]

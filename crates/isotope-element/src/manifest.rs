@@ -48,6 +48,8 @@ pub struct Manifest {
     pub layout: Option<LayoutSection>,
     /// The boot loader.
     pub bootloader: Option<BootloaderSection>,
+    /// Combinations of values that make no image.
+    pub rules: Vec<RuleSection>,
     /// Facts for publishers.
     pub properties: BTreeMap<String, Template>,
     /// Proofs, run in the booted guest.
@@ -57,22 +59,24 @@ pub struct Manifest {
 impl Manifest {
     /// Every `when`.
     pub fn conditions(&self) -> impl Iterator<Item = &Condition> {
-        let Self { bootstrap, packages, files, templates, services, layout, checks, .. } = self;
+        let Self { bootstrap, packages, files, templates, services, layout, rules, checks, .. } = self;
         let sources = bootstrap.iter().flat_map(|bootstrap| &bootstrap.sources).map(|one| &one.when);
         let partitions = layout.iter().flat_map(|layout| &layout.partitions).map(|one| &one.when);
         let actions = packages.iter().map(|one| &one.when).chain(files.iter().map(|one| &one.when));
         let more = templates.iter().map(|one| &one.when).chain(services.iter().map(|one| &one.when));
-        sources.chain(partitions).chain(actions).chain(more).chain(checks.iter().map(|one| &one.when))
+        let proofs = rules.iter().map(|one| &one.when).chain(checks.iter().map(|one| &one.when));
+        sources.chain(partitions).chain(actions).chain(more).chain(proofs)
     }
 
     /// Every `when`, to be changed.
     pub(crate) fn conditions_mut(&mut self) -> impl Iterator<Item = &mut Condition> {
-        let Self { bootstrap, packages, files, templates, services, layout, checks, .. } = self;
+        let Self { bootstrap, packages, files, templates, services, layout, rules, checks, .. } = self;
         let sources = bootstrap.iter_mut().flat_map(|bootstrap| &mut bootstrap.sources).map(|one| &mut one.when);
         let partitions = layout.iter_mut().flat_map(|layout| &mut layout.partitions).map(|one| &mut one.when);
         let actions = packages.iter_mut().map(|one| &mut one.when).chain(files.iter_mut().map(|one| &mut one.when));
         let more = templates.iter_mut().map(|one| &mut one.when).chain(services.iter_mut().map(|one| &mut one.when));
-        sources.chain(partitions).chain(actions).chain(more).chain(checks.iter_mut().map(|one| &mut one.when))
+        let proofs = rules.iter_mut().map(|one| &mut one.when).chain(checks.iter_mut().map(|one| &mut one.when));
+        sources.chain(partitions).chain(actions).chain(more).chain(proofs)
     }
 
     /// Every template, of all sections.
@@ -95,6 +99,7 @@ impl Manifest {
             sysprep: _,
             layout,
             bootloader,
+            rules,
             properties,
             checks,
         } = self;
@@ -136,6 +141,9 @@ impl Manifest {
         if let Some(BootloaderSection { bios, uefi, secure_boot, timeout, kernel_args, consoles, line: _ }) = bootloader
         {
             all.extend(bios.iter().chain(uefi).chain(secure_boot).chain(timeout).chain(kernel_args).chain(consoles));
+        }
+        for RuleSection { refuse, message, help, when: _, line: _ } in rules {
+            all.extend(refuse.iter().chain([message]).chain(help));
         }
         all.extend(properties.values());
         for CheckSection { name, body, timeout: _, when: _, line: _ } in checks {
@@ -338,6 +346,21 @@ pub struct BootloaderSection {
     pub kernel_args: Vec<Template>,
     /// Consoles, the last one is /dev/console.
     pub consoles: Vec<Template>,
+    /// Line.
+    pub line: u32,
+}
+
+/// `[[rules]]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RuleSection {
+    /// Gives `true` where the build is refused, a bool; `None`: always, where `when` holds.
+    pub refuse: Option<Template>,
+    /// What is wrong then.
+    pub message: Template,
+    /// What to do.
+    pub help: Option<Template>,
+    /// Condition.
+    pub when: Condition,
     /// Line.
     pub line: u32,
 }

@@ -58,6 +58,9 @@ pub(crate) struct RawManifest {
     pub layout: Option<At<RawLayout>>,
     /// The boot loader. Several elements may have this: lists are joined, scalars must agree.
     pub bootloader: Option<At<RawBootloader>>,
+    /// Combinations of values that make no image.
+    #[serde(default)]
+    pub rules: Vec<At<RawRule>>,
     /// Facts about the image for publishers (Glance properties). Values may be templates.
     #[serde(default)]
     pub properties: BTreeMap<String, Text>,
@@ -80,6 +83,10 @@ pub(crate) struct RawVar {
     #[serde(default)]
     #[schemars(schema_with = "any_value")]
     pub default: Option<At<toml::Value>>,
+    /// Regular expression (of Rust's crate regex) that the whole text, or each item of a list, must match.
+    pub pattern: Option<At<String>>,
+    /// The pattern in words, as `a size like 10G or 40%FREE`; goes with `pattern`.
+    pub expects: Option<At<String>>,
     /// Environment variable (or a list of them) that gives the value.
     pub env: Option<At<OneOrMany>>,
     /// For people.
@@ -306,6 +313,21 @@ pub(crate) struct RawBootloader {
     /// Consoles in the kernel's syntax, the last one is /dev/console; may be templates.
     #[serde(default)]
     pub consoles: Vec<Text>,
+}
+
+/// A combination of values that makes no image.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Rule")]
+pub(crate) struct RawRule {
+    /// A template that gives `true` where the build must be refused: `"{{and pool devs}}"`. Without it `when` decides alone.
+    pub refuse: Option<Text>,
+    /// What is wrong then, in words; may be a template.
+    pub message: Text,
+    /// What to do; may be a template.
+    pub help: Option<Text>,
+    /// Only if this holds.
+    pub when: Option<At<RawCondition>>,
 }
 
 /// A check.

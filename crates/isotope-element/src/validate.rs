@@ -86,6 +86,7 @@ impl Checker<'_> {
             sysprep,
             layout,
             bootloader,
+            rules,
             properties,
             checks,
         } = raw;
@@ -123,6 +124,7 @@ impl Checker<'_> {
             sysprep: sysprep.map(|at| self.sysprep(at)),
             layout: layout.map(|at| self.layout(at)),
             bootloader: bootloader.map(|at| self.bootloader(at)),
+            rules: rules.into_iter().map(|at| self.rule(at)).collect(),
             properties: properties.into_iter().map(|(name, text)| (name, self.template(text))).collect(),
             checks: checks.into_iter().map(|at| self.check(at)).collect(),
             vars: std::mem::take(&mut self.vars),

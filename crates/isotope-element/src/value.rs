@@ -60,6 +60,8 @@ pub struct VarDecl {
     pub kind: VarType,
     /// What an enum accepts; empty for the others.
     pub values: Vec<String>,
+    /// What a text, or each item of a list, must look like.
+    pub form: Option<Form>,
     /// Its value when nobody gives one; `None`: somebody must.
     pub default: Option<VarDefault>,
     /// Environment variables that give it, the first one set wins.
@@ -70,6 +72,37 @@ pub struct VarDecl {
     pub secret: bool,
     /// Where it is declared.
     pub line: u32,
+}
+
+/// What a text must look like.
+#[derive(Debug, Clone)]
+pub struct Form {
+    /// Matches the whole text.
+    regex: regex::Regex,
+    /// The same in words.
+    pub expects: String,
+}
+
+impl Form {
+    /// A regular expression for the whole text, and the same in words.
+    ///
+    /// # Errors
+    /// It is no regular expression.
+    pub fn new(pattern: &str, expects: impl Into<String>) -> Result<Self, regex::Error> {
+        // Alone first: neither parentheses that close ours nor our own text in its error.
+        regex::Regex::new(pattern)?;
+        Ok(Self { regex: regex::Regex::new(&format!("^(?:{pattern})$"))?, expects: expects.into() })
+    }
+
+    fn fits(&self, text: &str) -> bool {
+        self.regex.is_match(text)
+    }
+}
+
+impl PartialEq for Form {
+    fn eq(&self, other: &Self) -> bool {
+        (self.regex.as_str(), &self.expects) == (other.regex.as_str(), &other.expects)
+    }
 }
 
 /// A default.
@@ -163,6 +196,24 @@ impl VarDecl {
     /// # Errors
     /// Says what is expected. A secret is not repeated in the message.
     pub fn parse(&self, text: &str) -> Result<Value, ValueError> {
+        self.parse_type(text).and_then(|value| self.in_form(value))
+    }
+
+    /// The value, if it looks as it must.
+    fn in_form(&self, value: Value) -> Result<Value, ValueError> {
+        let Some(form) = &self.form else { return Ok(value) };
+        let misfit = match &value {
+            Value::Text(text) => (!form.fits(text)).then_some(text),
+            Value::List(items) => items.iter().find(|item| !form.fits(item)),
+            Value::Bool(_) | Value::Int(_) | Value::Size(_) => None,
+        };
+        let Some(misfit) = misfit else { return Ok(value) };
+        let shown = if self.secret { "the value".to_owned() } else { format!("\"{misfit}\"") };
+        let each = if matches!(value, Value::List(_)) { "each item of " } else { "" };
+        Err(ValueError::new(format!("{each}`{}` is {}; {shown} is not", self.name, form.expects)))
+    }
+
+    fn parse_type(&self, text: &str) -> Result<Value, ValueError> {
         let shown = if self.secret { "the value".to_owned() } else { format!("\"{text}\"") };
         let wrong = |expected: &str| ValueError::new(format!("`{}` is {expected}; {shown} is not", self.name));
         match self.kind {
@@ -210,7 +261,9 @@ impl VarDecl {
             (VarType::String | VarType::Enum, toml::Value::Integer(value)) => self.parse(&value.to_string()),
             (VarType::List, toml::Value::Array(items)) => {
                 let texts: Option<Vec<String>> = items.iter().map(|item| item.as_str().map(str::to_owned)).collect();
-                texts.map(Value::List).ok_or_else(|| ValueError::new(format!("`{}` is a list of strings", self.name)))
+                let list = texts.map(Value::List);
+                let list = list.ok_or_else(|| ValueError::new(format!("`{}` is a list of strings", self.name)))?;
+                self.in_form(list)
             }
             (kind, other) => {
                 let article = if matches!(kind, VarType::Int | VarType::Enum) { "an" } else { "a" };
@@ -263,6 +316,7 @@ mod tests {
             name: "v".into(),
             kind,
             values,
+            form: None,
             default: None,
             env: vec![],
             help: String::new(),
@@ -316,6 +370,21 @@ mod tests {
         assert_eq!(decl(VarType::Enum).parse("trixi").unwrap_err().hint.as_deref(), Some("did you mean `trixie`?"));
         let secret = VarDecl { secret: true, ..decl(VarType::Size) };
         assert_eq!(secret.parse("hunter2").unwrap_err().message, "`v` is a size; the value is not");
+    }
+
+    #[test]
+    fn a_pattern_holds_for_the_whole_text_and_for_each_item() {
+        let form = Some(Form::new("[0-9]+G|[0-9]+%FREE", "a size like 10G or 40%FREE").unwrap());
+        let own = |kind| VarDecl { form: form.clone(), ..decl(kind) };
+        assert_eq!(own(VarType::String).parse("40%FREE"), Ok(text("40%FREE")));
+        let error = own(VarType::String).parse("a 10G").unwrap_err();
+        assert_eq!(error.message, "`v` is a size like 10G or 40%FREE; \"a 10G\" is not");
+        let error = own(VarType::List).parse("1G 2").unwrap_err();
+        assert_eq!(error.message, "each item of `v` is a size like 10G or 40%FREE; \"2\" is not");
+        let array = toml::Value::Array(vec!["1G".into(), "x".into()]);
+        assert!(own(VarType::List).from_toml(&array).unwrap_err().message.contains("\"x\" is not"));
+        let secret = VarDecl { secret: true, ..own(VarType::String) };
+        assert!(!secret.parse("hunter2").unwrap_err().message.contains("hunter2"));
     }
 
     #[test]

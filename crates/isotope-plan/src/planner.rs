@@ -6,6 +6,7 @@ mod boot;
 mod disk;
 mod hooks;
 mod packages;
+mod rules;
 mod sources;
 mod steps;
 
@@ -33,6 +34,7 @@ pub fn plan(recipe: &Recipe, set: &ElementSet, facts: &HostFacts) -> Result<Plan
         }
     };
     let mut scope = Scope::new(set, &values, &target);
+    rules::check(&mut scope);
     let seed = ids::seed(recipe.seed.as_deref(), &recipe.name);
     let disk = disk::plan(&mut scope, recipe, seed);
     let boot = boot::plan(&mut scope, disk.layout.as_ref(), disk.declared);

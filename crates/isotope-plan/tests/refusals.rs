@@ -184,6 +184,54 @@ text
 "#;
 
 #[test]
+fn combinations_that_an_element_refuses() {
+    let world = World::new(&format!(
+        "{ELEMENTS}\n== storage/element.toml\n{}",
+        r#"
+summary = "Storage"
+[vars.driver]
+type = "enum"
+values = ["overlay2", "devicemapper"]
+default = "overlay2"
+help = "Driver"
+[vars.pool]
+type = "string"
+pattern = "[a-z-]*"
+expects = "a name of small letters"
+default = ""
+help = "Pool"
+[vars.devs]
+type = "list"
+default = []
+help = "Disks"
+[vars.percent]
+type = "int"
+default = 60
+help = "When to extend"
+[[rules]]
+refuse = "{{and pool devs}}"
+message = "the pool {{pool}} exists already, so that {{devs}} would have no use"
+help = "give pool or devs"
+[[rules]]
+when = { release = "trixie", vars = { driver = "devicemapper" } }
+message = "docker of {{target.release}} has no devicemapper"
+[[rules]]
+refuse = "{{or (lt percent 50) (gt percent 100)}}"
+message = "`percent` is between 50 and 100"
+[[rules]]
+refuse = "{{pool}}"
+message = "never seen: a pool's name is neither true nor false"
+when = { vars = { percent = 7 } }
+"#
+    ));
+    let recipe = |vars: &str| format!("name = \"x\"\nelements = [\"os\", \"storage\"]\n[vars.storage]\n{vars}");
+    world.plan_text(&recipe("pool = \"p\"\n")).expect("a pool alone is good");
+    let all = "pool = \"p\"\ndevs = [\"/dev/vdb\", \"/dev/vdc\"]\ndriver = \"devicemapper\"\npercent = 7\n";
+    insta::assert_snapshot!("rules", world.refusal(&recipe(all)));
+    insta::assert_snapshot!("patterns", world.refusal(&recipe("pool = \"P 1\"\n")));
+}
+
+#[test]
 fn hosts() {
     let world = World::new(ELEMENTS);
     let bare = HostFacts {

@@ -329,6 +329,37 @@ when = { vars = { "vm.root_fs" = "ext5", "absent.x" = "1" } }
 }
 
 #[test]
+fn rules_and_patterns_that_say_nothing() {
+    let text = r#"summary = "x"
+[vars.a]
+type = "string"
+pattern = "[a-z"
+expects = "letters"
+default = ""
+[vars.b]
+type = "string"
+pattern = "[a-z]*"
+default = ""
+[vars.c]
+type = "int"
+pattern = "[0-9]"
+expects = "a digit"
+default = 1
+[vars.d]
+type = "list"
+pattern = "[a-z]*"
+expects = "small letters"
+default = ["X"]
+[[rules]]
+message = "always"
+[[rules]]
+refuse = "a"
+message = "x {{e}}"
+"#;
+    insta::assert_snapshot!(errors(&[("e/element.toml", text)]));
+}
+
+#[test]
 fn broken_toml_and_broken_paths_are_named() {
     insta::assert_snapshot!(errors(&[("e/element.toml", "summary = \nx = [1,\n"), ("f/element.toml", "summary = \"unclosed\n")]), @r##"
     error: not TOML: string values must be quoted, expected literal string

@@ -4,11 +4,12 @@ use super::Checker;
 use crate::document::At;
 use crate::manifest::{
     BootloaderSection, BootstrapSection, CheckBody, CheckSection, DistroSection, FilesSection, FilesystemSection,
-    LayoutSection, PackagesSection, PartitionSection, ServicesSection, SourceSection, SysprepSection, TemplateSection,
+    LayoutSection, PackagesSection, PartitionSection, RuleSection, ServicesSection, SourceSection, SysprepSection,
+    TemplateSection,
 };
 use crate::raw::{
     RawBootloader, RawBootstrap, RawCheck, RawDistro, RawFiles, RawFilesystem, RawLayout, RawPackages, RawPartition,
-    RawServices, RawSource, RawSysprep, RawTemplate,
+    RawRule, RawServices, RawSource, RawSysprep, RawTemplate,
 };
 use crate::template::{Scope, TextPlace};
 use crate::{Phase, Place, TargetFacts, Template, VarType};
@@ -256,6 +257,26 @@ impl Checker<'_> {
             timeout: self.scalar(timeout, "a whole number", is_number),
             kernel_args: self.templates(kernel_args),
             consoles: self.templates(consoles),
+            line,
+        }
+    }
+
+    pub(super) fn rule(&mut self, at: At<RawRule>) -> RuleSection {
+        let line = self.line(&at.span);
+        let RawRule { refuse, message, help, when } = at.value;
+        if refuse.is_none() && when.is_none() {
+            let hint = "add refuse = \"{{…}}\", when = { … } or both";
+            self.problem(at.span, "this rule refuses every build", Some(hint.to_owned()));
+        }
+        if let Some(At { value, span }) = refuse.as_ref().filter(|refuse| !refuse.value.contains("{{")) {
+            let message = format!("`refuse` is a template that gives true or false; \"{value}\" is not");
+            self.problem(span.clone(), message, Some("for example \"{{and pool devs}}\"".to_owned()));
+        }
+        RuleSection {
+            refuse: self.optional(refuse),
+            message: self.template(message),
+            help: self.optional(help),
+            when: self.condition(when),
             line,
         }
     }

@@ -4,7 +4,7 @@ use super::Checker;
 use crate::document::At;
 use crate::raw::RawVar;
 use crate::template::HELPERS;
-use crate::{VarDecl, VarDefault, VarType};
+use crate::{Form, VarDecl, VarDefault, VarType};
 use std::collections::BTreeMap;
 
 impl Checker<'_> {
@@ -12,7 +12,7 @@ impl Checker<'_> {
     pub(super) fn variables(&mut self, raw: BTreeMap<String, At<RawVar>>) {
         let mut defaults = Vec::new();
         for (name, At { value, span }) in raw {
-            let RawVar { kind, values, default, env, help, secret } = value;
+            let RawVar { kind, values, pattern, expects, default, env, help, secret } = value;
             if !name.starts_with(|c: char| c.is_ascii_lowercase())
                 || !name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
             {
@@ -53,10 +53,12 @@ impl Checker<'_> {
             if let Some(env) = &env {
                 self.env_names(env);
             }
+            let form = self.form(&name, &kind, pattern, expects);
             let decl = VarDecl {
                 name: name.clone(),
                 kind: kind.value,
                 values: values.map(|at| at.value).unwrap_or_default(),
+                form,
                 default: None,
                 env: env.map(|at| at.value.0).unwrap_or_default(),
                 help,
@@ -70,6 +72,41 @@ impl Checker<'_> {
             let parsed = self.default(&name, default);
             if let Some(decl) = self.vars.get_mut(&name) {
                 decl.default = parsed;
+            }
+        }
+    }
+
+    fn form(
+        &mut self,
+        name: &str,
+        kind: &At<VarType>,
+        pattern: Option<At<String>>,
+        expects: Option<At<String>>,
+    ) -> Option<Form> {
+        let (pattern, expects) = match (pattern, expects) {
+            (None, None) => return None,
+            (Some(pattern), Some(expects)) => (pattern, expects),
+            (Some(At { span, .. }), None) => {
+                let hint = "add expects = \"…\": the pattern in words, for the error message".to_owned();
+                self.problem(span, format!("the pattern of `{name}` lacks `expects`"), Some(hint));
+                return None;
+            }
+            (None, Some(At { span, .. })) => {
+                self.problem(span, format!("`expects` of `{name}` tells a pattern in words, and there is none"), None);
+                return None;
+            }
+        };
+        if !matches!(kind.value, VarType::String | VarType::Path | VarType::Url | VarType::List) {
+            let message = format!("`pattern` is for texts and lists; `{name}` has the type {}", kind.value);
+            self.problem(pattern.span, message, None);
+            return None;
+        }
+        match Form::new(&pattern.value, expects.value) {
+            Ok(form) => Some(form),
+            Err(error) => {
+                let message = format!("the pattern of `{name}` is no regular expression: {error}");
+                self.problem(pattern.span, message, None);
+                None
             }
         }
     }
