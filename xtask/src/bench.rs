@@ -30,22 +30,45 @@ pub fn run(xtask: &Xtask, args: &[String]) -> anyhow::Result<ExitCode> {
         build(xtask, &isotope, &out)?;
     }
     if which == "all" || which == "export" {
-        let raw = out.join("image/debian-cloud.raw");
-        if !raw.exists() {
-            let dir = out.join("image");
-            let shell = &xtask.shell;
-            cmd!(shell, "{isotope} build debian-cloud -t raw --output-dir {dir}").run()?;
-        }
-        example(xtask, "isotope-image", "bench_export", &[raw.display().to_string()], &out)?;
+        let dir = out.join("image");
+        let raw = dir.join("debian-cloud.raw");
+        cmd!(xtask.shell, "{isotope} build debian-cloud -t raw --output-dir {dir}").run()?;
+        let work = subdir(xtask, &out, "export")?;
+        example(xtask, "isotope-image", "bench_export", &[&raw, &work], &out)?;
+        xtask.shell.remove_path(&raw)?;
     }
     if which == "all" || which == "populate" {
-        example(xtask, "isotope-disk", "bench_populate", &[], &out)?;
+        let tree = gigabyte(xtask, &isotope, &out)?;
+        let work = subdir(xtask, &out, "populate")?;
+        example(xtask, "isotope-disk", "bench_populate", &[&tree, &work], &out)?;
+        remove_tree(xtask, &tree)?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
+/// Packages that make a tree of about 1 GB with files of all sizes: compilers, their libraries, documentation-free.
+const GIGABYTE: &str = "build-essential golang-go git docker.io python3-numpy linux-headers-amd64 vim-nox";
+
+/// A tree of about 1 GB, as a package manager makes it.
+fn gigabyte(xtask: &Xtask, isotope: &Path, out: &Path) -> anyhow::Result<PathBuf> {
+    let (shell, tree) = (&xtask.shell, out.join("gigabyte"));
+    remove_tree(xtask, &tree)?;
+    let set = format!("package-install.packages={GIGABYTE}");
+    cmd!(shell, "{isotope} build debian-minimal package-install --set {set} -o gigabyte -t tar --output-dir {out}")
+        .run()?;
+    shell.create_dir(&tree)?;
+    let tar = out.join("gigabyte.tar.zst");
+    cmd!(shell, "tar -C {tree} -xpf {tar} --xattrs --xattrs-include=*").run()?;
+    shell.remove_path(tar)?;
+    Ok(tree)
+}
+
+fn subdir(xtask: &Xtask, out: &Path, name: &str) -> anyhow::Result<PathBuf> {
+    Ok(xtask.shell.create_dir(out.join(name))?)
+}
+
 /// Runs a crate's benchmark example, which prints its table.
-fn example(xtask: &Xtask, package: &str, name: &str, args: &[String], out: &Path) -> anyhow::Result<()> {
+fn example(xtask: &Xtask, package: &str, name: &str, args: &[&Path], out: &Path) -> anyhow::Result<()> {
     let shell = &xtask.shell;
     let _dir = shell.push_dir(&xtask.root);
     let json = cmd!(shell, "cargo run --locked --release -p {package} --example {name} -- {args...}").read()?;

@@ -70,8 +70,7 @@ fn wanted(build: &Build<'_>, disk: bool) -> Vec<isotope_plan::Export> {
 }
 
 fn options(build: &Build<'_>) -> ExportOptions {
-    // The raw disk is the build's own, and is not written again: it may become an output as it is.
-    ExportOptions { threads: build.options.jobs.unwrap_or(0), epoch: build.plan.source_date_epoch, take_raw: true }
+    ExportOptions { threads: build.options.jobs.unwrap_or(0), epoch: build.plan.source_date_epoch }
 }
 
 fn progress<'b>(build: &'b Build<'_>) -> impl Fn(ExportProgress) + Sync + 'b {

@@ -44,7 +44,7 @@ pub fn disk(
             Format::Qcow2 => {
                 sinks.push((index, Box::new(qcow2::Qcow2Output::new(&path, export, size, total, options)?)))
             }
-            Format::Raw => sinks.push((index, Box::new(RawOutput::new(&path, export, size, options)?))),
+            Format::Raw => sinks.push((index, Box::new(RawOutput::new(&path, export, (raw, size), options)?))),
             Format::Vmdk | Format::Vhd | Format::Vhdx | Format::Vdi => qemu_img::check(export)?,
             Format::Tar | Format::Squashfs => {
                 let file_name = export.file_name.clone();

@@ -29,14 +29,11 @@ pub struct ExportOptions {
     pub threads: usize,
     /// No time stamp in an archive is later than this (SOURCE_DATE_EPOCH).
     pub epoch: u64,
-    /// A raw output may be the work file itself (a hard link) where both are on one filesystem. The caller must not write to
-    /// the work file afterwards.
-    pub take_raw: bool,
 }
 
 impl Default for ExportOptions {
     fn default() -> Self {
-        Self { threads: 0, epoch: u64::MAX, take_raw: false }
+        Self { threads: 0, epoch: u64::MAX }
     }
 }
 

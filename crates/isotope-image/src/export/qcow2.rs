@@ -11,10 +11,6 @@ use std::sync::Arc;
 
 /// Clusters of 64 KiB, qemu-img's default.
 const CLUSTER_BITS: u32 = 16;
-/// At level 6 zlib images are a little smaller than qemu-img's, which compresses at its library's default.
-const ZLIB_LEVEL: u32 = 6;
-/// The level at which images are clearly smaller than qemu-img's zlib ones, while one core still makes over 200 MB/s.
-const ZSTD_LEVEL: i32 = 3;
 
 /// A qcow2 image in the making.
 pub(super) struct Qcow2Output {
@@ -35,8 +31,8 @@ impl Qcow2Output {
     ) -> Result<Self, ExportError> {
         let codec = match export.compression {
             Compression::None => Codec::None,
-            Compression::Zlib => Codec::Zlib { level: ZLIB_LEVEL },
-            Compression::Zstd => Codec::Zstd { level: ZSTD_LEVEL },
+            Compression::Zlib => Codec::ZLIB,
+            Compression::Zstd => Codec::ZSTD,
             compression @ (Compression::Xz | Compression::Gzip) => {
                 let (format, file_name) = (export.format, export.file_name.clone());
                 return Err(ExportError::Compression { format, compression, file_name, takes: "none, zlib or zstd" });

@@ -1,10 +1,12 @@
-//! The raw output: sparse, or as a stream compressed by gzip, zstd or xz.
+//! The raw output: a clone of the disk where the filesystem shares blocks (ioctl_ficlone(2): Btrfs, XFS), else a sparse copy; or a
+//! stream compressed by gzip, zstd or xz.
 
 use super::compress::Compressed;
 use super::disk::Sink;
 use super::{ExportError, ExportOptions};
 use crate::output::{PendingOutput, is_full};
 use isotope_plan::Export;
+use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -16,22 +18,39 @@ const HOLE: usize = 64 << 10;
 /// A raw image in the making.
 pub(super) struct RawOutput {
     output: PendingOutput,
-    stream: Option<Compressed>,
+    body: Body,
     size: u64,
     /// How far the stream is.
     next: u64,
 }
 
+/// How it is made.
+enum Body {
+    /// It shares the disk's blocks: there is nothing left to write.
+    Clone,
+    Sparse,
+    Stream(Compressed),
+}
+
 impl RawOutput {
-    /// Begins one for a disk of `size` bytes.
-    pub(super) fn new(path: &Path, export: &Export, size: u64, options: &ExportOptions) -> Result<Self, ExportError> {
+    /// Begins one for the disk `raw` of `size` bytes.
+    pub(super) fn new(
+        path: &Path,
+        export: &Export,
+        (raw, size): (&File, u64),
+        options: &ExportOptions,
+    ) -> Result<Self, ExportError> {
         let output = PendingOutput::create(path)?;
         let file = output.file().try_clone().map_err(|error| output.error("write", error))?;
-        let stream = Compressed::new(file, export, options, &output)?;
-        if stream.is_none() {
-            output.file().set_len(size).map_err(|error| output.error("set the size of", error))?;
-        }
-        Ok(Self { output, stream, size, next: 0 })
+        let body = match Compressed::new(file, export, options, &output)? {
+            Some(stream) => Body::Stream(stream),
+            None if rustix::fs::ioctl_ficlone(output.file(), raw).is_ok() => Body::Clone,
+            None => {
+                output.file().set_len(size).map_err(|error| output.error("set the size of", error))?;
+                Body::Sparse
+            }
+        };
+        Ok(Self { output, body, size, next: 0 })
     }
 
     fn error(&self, source: io::Error) -> ExportError {
@@ -40,7 +59,7 @@ impl RawOutput {
     }
 
     fn zeros_to(&mut self, offset: u64) -> io::Result<()> {
-        if let Some(stream) = &mut self.stream {
+        if let Body::Stream(stream) = &mut self.body {
             io::copy(&mut io::Read::take(io::repeat(0), offset - self.next), stream)?;
             self.next = offset;
         }
@@ -49,9 +68,10 @@ impl RawOutput {
 
     fn put(&mut self, offset: u64, data: &[u8]) -> io::Result<()> {
         self.zeros_to(offset)?;
-        match &mut self.stream {
-            Some(stream) => stream.write_all(data)?,
-            None => {
+        match &mut self.body {
+            Body::Clone => {}
+            Body::Stream(stream) => stream.write_all(data)?,
+            Body::Sparse => {
                 for (index, part) in data.chunks(HOLE).enumerate() {
                     if !crate::sparse::is_zero(part) {
                         self.output.file().write_all_at(part, offset + (index * HOLE) as u64)?;
@@ -71,8 +91,9 @@ impl Sink for RawOutput {
 
     fn finish(mut self: Box<Self>) -> Result<PendingOutput, ExportError> {
         self.zeros_to(self.size).map_err(|error| self.error(error))?;
-        if let Some(stream) = self.stream.take() {
-            stream.finish().map_err(|error| self.error(error))?;
+        match std::mem::replace(&mut self.body, Body::Clone) {
+            Body::Stream(stream) => stream.finish().map_err(|error| self.error(error))?,
+            Body::Clone | Body::Sparse => {}
         }
         Ok(self.output)
     }

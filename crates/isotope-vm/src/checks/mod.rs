@@ -4,6 +4,7 @@ mod builtin;
 mod run;
 
 pub use run::{Progress, examine};
+pub(crate) use run::{ask_root, result_of};
 
 use crate::firmware::Firmware;
 use isotope_plan::Check;

@@ -85,21 +85,35 @@ pub fn examine(
 }
 
 fn result_of_harness(name: &str, status: CheckStatus, time: Duration, message: String) -> CheckResult {
-    CheckResult {
-        element: builtin::ELEMENT.to_owned(),
-        name: name.to_owned(),
-        status,
-        seconds: time.as_secs_f64(),
-        message,
-    }
+    result_of(builtin::ELEMENT, name, status, time, message)
+}
+
+pub(crate) fn result_of(
+    element: &str,
+    name: &str,
+    status: CheckStatus,
+    time: Duration,
+    message: String,
+) -> CheckResult {
+    CheckResult { element: element.to_owned(), name: name.to_owned(), status, seconds: time.as_secs_f64(), message }
 }
 
 fn ask(vm: &Vm, check: &Check) -> Result<CheckResult, VmError> {
-    // Limits are meant for real processors; translation is several times slower.
+    ask_root(vm, &check.element, &check.name, &check.run, Duration::from_secs(u64::from(check.timeout.max(1))))
+}
+
+/// Runs a script as root; `limit` is meant for real processors: translation is several times slower and gets more.
+pub(crate) fn ask_root(
+    vm: &Vm,
+    element: &str,
+    name: &str,
+    script: &str,
+    limit: Duration,
+) -> Result<CheckResult, VmError> {
     let factor = if vm.spec().accel == Accel::Tcg { 4 } else { 1 };
-    let limit = Duration::from_secs(u64::from(check.timeout.max(1)) * factor);
+    let limit = limit * factor;
     let started = Instant::now();
-    let (status, message) = match vm.ssh()?.root_script(&check.run, limit) {
+    let (status, message) = match vm.ssh()?.root_script(script, limit) {
         Ok(output) => match output.status {
             0 => (CheckStatus::Passed, String::new()),
             77 => (CheckStatus::Skipped, output.tail(5)),
@@ -110,9 +124,7 @@ fn ask(vm: &Vm, check: &Check) -> Result<CheckResult, VmError> {
         Err(VmError::Interrupted) => return Err(VmError::Interrupted),
         Err(error) => (CheckStatus::Failed, chain(&error)),
     };
-    let (element, name) = (check.element.clone(), check.name.clone());
-    let seconds = started.elapsed().as_secs_f64();
-    Ok(CheckResult { element, name, status, seconds, message: message.trim_end().to_owned() })
+    Ok(result_of(element, name, status, started.elapsed(), message.trim_end().to_owned()))
 }
 
 fn chain(error: &VmError) -> String {

@@ -128,7 +128,13 @@ fn element(dir: &Path, ctx: &Context) -> Vec<Finding> {
         findings.extend(isotope_element::lint::advice(element).iter().map(Finding::from));
     }
     if let Err(errors) = catalogue.resolve(&[&name]) {
-        findings.extend(errors.errors.iter().map(Finding::from));
+        // What the lint has told of a file (a hook that is not executable) is not told again.
+        let told = |finding: &Finding| {
+            let place = |finding: &Finding| (finding.severity, finding.file.clone(), finding.line);
+            findings.iter().any(|other| place(other) == place(finding))
+        };
+        let more: Vec<Finding> = errors.errors.iter().map(Finding::from).filter(|finding| !told(finding)).collect();
+        findings.extend(more);
     }
     findings
 }
