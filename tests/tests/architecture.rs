@@ -11,7 +11,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("isotope-image", &["isotope-sys", "isotope-plan"]),
     ("isotope-disk", &["isotope-sys", "isotope-plan", "isotope-image"]),
     ("isotope-boot", &["isotope-sys", "isotope-plan", "isotope-image"]),
-    ("isotope-ostree", &["isotope-sys", "isotope-plan"]),
+    ("isotope-ostree", &["isotope-sys", "isotope-element", "isotope-plan"]),
     (
         "isotope-build",
         &[

@@ -1,1 +1,41 @@
 //! Trees over libostree: repositories, remotes and signatures, commits, deployments.
+//!
+//! [`Repo`] is a repository: created, opened, pulled into, committed to, looked into. [`Sysroot`] is the physical root of
+//! an atomic system that is not running: stateroots and deployments. Both are given by path; nothing here looks at the
+//! host's own `/ostree`.
+//!
+//! libostree starts threads (downloads, checksums). Who forks (`isotope_sys::namespace::run` wants one thread) uses this
+//! crate in the forked child only. It must not know disks, boot loaders, elements or terminals.
+
+#![forbid(unsafe_code)]
+
+mod checksum;
+mod commit;
+mod error;
+mod info;
+mod kargs;
+mod pull;
+mod remote;
+mod repo;
+mod sign;
+mod summary;
+mod sysroot;
+mod tree_files;
+mod wire;
+mod worker;
+
+pub use checksum::Checksum;
+pub use commit::{Commit, Parent};
+pub use error::OstreeError;
+pub use info::{CommitInfo, Package};
+pub use kargs::check_kernel_args;
+pub use pull::{Progress, Pull, Pulled};
+pub use remote::{Remote, RemoteRef, Verify};
+pub use repo::{Mode, Repo};
+pub use sign::{Ed25519Secret, GpgKey};
+pub use sysroot::{Bootloader, Deploy, Deployment, Sysroot, SysrootOptions, check_stateroot};
+
+/// Metadata of commits and summaries are GVariants of libostree's own GLib.
+pub use ostree::glib::Variant;
+/// Makes a [`Variant`] of a string, a number, a list: `"x".to_variant()`.
+pub use ostree::glib::prelude::ToVariant;
