@@ -380,11 +380,24 @@ pub struct CheckSection {
     pub line: u32,
 }
 
+/// What a harness does for a check.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum CheckKind {
+    /// Runs a script in the guest.
+    #[default]
+    Script,
+    /// Serves new commits of the image's tree; the guest upgrades, rolls back, rebases and takes a package layer.
+    OstreeLife,
+}
+
 /// What a check runs.
 #[derive(Debug, Clone, PartialEq)]
 pub enum CheckBody {
     /// `run`: shell text.
     Text(Template),
+    /// `kind`: what the harness knows to do.
+    Known(CheckKind),
     /// `script`: a file of the element, as it is.
     Script {
         /// The file, absolute.

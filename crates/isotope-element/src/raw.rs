@@ -5,7 +5,7 @@ mod forms;
 pub(crate) use forms::{OneOrMany, Scalar};
 
 use crate::document::At;
-use crate::{Family, Phase, VarType};
+use crate::{CheckKind, Family, Phase, VarType};
 use forms::{any_value, arches, bool_or_template, families, int_or_template, values_by_name};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -337,10 +337,13 @@ pub(crate) struct RawRule {
 pub(crate) struct RawCheck {
     /// What it proves, in words; may be a template.
     pub name: Text,
-    /// Shell text; may be a template. Either this or `script`.
+    /// Shell text; may be a template. Either this, or `script`, or `kind`.
     pub run: Option<Text>,
-    /// A script of the element, as it is. Either this or `run`.
+    /// A script of the element, as it is.
     pub script: Option<At<String>>,
+    /// What the harness knows to do by itself: `ostree-life` serves new commits of the image's tree to the guest, which upgrades, rolls
+    /// back, rebases and takes a package layer, restarting in between.
+    pub kind: Option<At<CheckKind>>,
     /// Seconds; 60 by default.
     #[schemars(range(min = 1))]
     pub timeout: Option<u32>,

@@ -18,7 +18,7 @@ mod sizes;
 
 pub use exports::ExportRequest;
 pub use facts::{FreeSpace, HostFacts};
-pub use isotope_element::{Arch, Bytes, Family, Origin, Phase, Place};
+pub use isotope_element::{Arch, Bytes, CheckKind, Family, Origin, Phase, Place};
 pub use plan::*;
 pub use planner::{PLAN_FORMAT, plan};
 pub use preflight::{HostTool, host_tools, needed_keyrings, needed_tools, preflight};

@@ -1,7 +1,7 @@
 //! The plan: everything a build will do, decided before it does anything. Data only.
 
 use crate::layout::Layout;
-use isotope_element::{Arch, Family, Origin, Phase, Place};
+use isotope_element::{Arch, CheckKind, Family, Origin, Phase, Place};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -45,10 +45,18 @@ pub struct Check {
     pub element: String,
     /// What it proves, in words.
     pub name: String,
+    /// What the harness does: runs the script, or something that it knows by itself.
+    #[serde(default, skip_serializing_if = "is_script")]
+    pub kind: CheckKind,
     /// The script (`/bin/sh` unless it begins with `#!`).
     pub run: String,
     /// Seconds.
     pub timeout: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_script(kind: &CheckKind) -> bool {
+    *kind == CheckKind::Script
 }
 
 /// What is being made.

@@ -14,7 +14,7 @@ use crate::problem::PlanErrors;
 use crate::scope::Scope;
 use crate::settle::{Settled, settle};
 use crate::{Check, EnvValue, Export, HostFacts, Plan, PlannedElement, Problem, Recipe, Target, exports, ids, recipe};
-use isotope_element::{CheckBody, Element, ElementSet, Origin};
+use isotope_element::{CheckBody, CheckKind, Element, ElementSet, Origin};
 use std::collections::BTreeMap;
 
 /// The version of the plan's structure.
@@ -108,12 +108,13 @@ fn checks(scope: &mut Scope<'_>) -> Vec<Check> {
             element.manifest.checks.iter().filter(|section| scope.holds(element, &section.when)).collect::<Vec<_>>()
         {
             let name = scope.public(element, &section.name, "a check's name");
-            let run = match &section.body {
-                CheckBody::Text(template) => scope.public(element, template, "a check"),
-                CheckBody::Script { content, path: _ } => Some(content.clone()),
+            let (kind, run) = match &section.body {
+                CheckBody::Text(template) => (CheckKind::Script, scope.public(element, template, "a check")),
+                CheckBody::Script { content, path: _ } => (CheckKind::Script, Some(content.clone())),
+                CheckBody::Known(kind) => (*kind, Some(String::new())),
             };
             if let (Some(name), Some(run)) = (name, run) {
-                checks.push(Check { element: element.name.clone(), name, run, timeout: section.timeout });
+                checks.push(Check { element: element.name.clone(), name, kind, run, timeout: section.timeout });
             }
         }
     }

@@ -1,10 +1,13 @@
 //! Life after the first boot of an image whose operating system is an ostree deployment: upgrade, roll back, rebase, take a layer. The
 //! harness serves the commits; the guest does everything by its own tools, and restarts in between.
 
-use crate::checks::{Progress, ask_root, result_of};
+use crate::checks::{Progress, ask_root, chain, result_of};
 use crate::error::VmError;
+use crate::http::FileServer;
 use crate::verdict::{CheckResult, CheckStatus};
 use crate::vm::Vm;
+use isotope_sys::command::Tool;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// A file of the second commit's /usr that the first one has not; it holds the word of the commit.
@@ -12,26 +15,70 @@ pub const MARKER: &str = "/usr/share/isotope-life";
 /// A file of the second commit's /etc that the first one has not.
 pub const NEW_DEFAULT: &str = "/etc/isotope-life.conf";
 
-/// A commit that the guest is sent to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Offer {
-    /// Its ref in the served repository.
-    pub reference: String,
-    /// Its checksum.
-    pub checksum: String,
-}
-
-/// What is served.
+/// Where the commits come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Life {
-    /// The repository, as the guest reaches it.
-    pub url: String,
-    /// The ref that the image follows, with a new commit on it; the commit has [`MARKER`] and [`NEW_DEFAULT`].
-    pub upgrade: Offer,
-    /// Another ref to rebase to.
-    pub rebase: Offer,
-    /// A ref whose commit is the image's with more packages, and a command that one of them brings.
-    pub layer: Option<(Offer, String)>,
+    /// An archive repository that has the guest's commit.
+    pub repo: PathBuf,
+    /// A ref of it whose commit is the guest's with more packages, and a command that one of them brings.
+    pub layer: Option<(String, String)>,
+}
+
+/// A commit that the guest is sent to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Offer {
+    /// Its ref in the served repository.
+    reference: String,
+    checksum: String,
+}
+
+/// A repository made for one guest: its commit, a newer one on its ref, another on a ref of its own.
+struct Served {
+    server: FileServer,
+    upgrade: Offer,
+    rebase: Offer,
+    layer: Option<(Offer, String)>,
+}
+
+impl Served {
+    fn make(life: &Life, work: &Path, booted: &str, reference: &str) -> Result<Self, VmError> {
+        let dir = work.join("life");
+        let repo = dir.join("repo");
+        std::fs::create_dir_all(&dir).map_err(VmError::io("make the repository for the guest"))?;
+        let ostree = |args: &[&str]| -> Result<String, VmError> {
+            let option = format!("--repo={}", repo.display());
+            Ok(Tool::new("ostree").arg(args[0]).arg(option).args(&args[1..]).run()?.text())
+        };
+        let source = life.repo.display().to_string();
+        ostree(&["init", "--mode=archive"])?;
+        ostree(&["pull-local", "--disable-fsync", &source, booted])?;
+        let derive = |word: &str, branch: &str| -> Result<Offer, VmError> {
+            let extra = dir.join(word);
+            for (path, text) in [(MARKER.to_owned(), word), (format!("/usr{NEW_DEFAULT}"), "default = 1")] {
+                let path = extra.join(path.trim_start_matches('/'));
+                let write = |path: &Path| {
+                    std::fs::create_dir_all(path.parent().unwrap_or(&extra))?;
+                    std::fs::write(path, format!("{text}\n"))
+                };
+                write(&path).map_err(VmError::io("make a file of the new commit"))?;
+            }
+            let (tree, more) = (format!("--tree=ref={booted}"), format!("--tree=dir={}", extra.display()));
+            let (branch_option, parent) = (format!("--branch={branch}"), format!("--parent={booted}"));
+            let version = format!("--add-metadata-string=version=life.{word}");
+            let args = ["commit", &branch_option, &parent, &version, "--bootable", "--fsync=false", &tree, &more];
+            Ok(Offer { reference: branch.to_owned(), checksum: ostree(&args)?.trim().to_owned() })
+        };
+        let upgrade = derive("upgrade", reference)?;
+        let rebase = derive("rebase", &format!("{reference}/rebase"))?;
+        let mut layer = None;
+        if let Some((branch, command)) = &life.layer {
+            ostree(&["pull-local", "--disable-fsync", &source, branch])?;
+            let checksum = ostree(&["rev-parse", branch])?.trim().to_owned();
+            layer = Some((Offer { reference: branch.clone(), checksum }, command.clone()));
+        }
+        ostree(&["summary", "-u"])?;
+        Ok(Self { server: FileServer::start(&repo)?, upgrade, rebase, layer })
+    }
 }
 
 /// The guest as the scripts below see it: `booted` and `default_is` compare checksums.
@@ -56,14 +103,26 @@ pub fn live(
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Vec<CheckResult>, VmError> {
     let mut results = Vec::new();
-    for act in acts(life) {
+    let started = Instant::now();
+    let prepared = ask_guest(vm).and_then(|(booted, reference)| Served::make(life, vm.work(), &booted, &reference));
+    let served = match prepared {
+        Ok(served) => served,
+        Err(VmError::Interrupted) => return Err(VmError::Interrupted),
+        Err(error) => {
+            let name = "new commits are served to the guest";
+            let result = result_of(element, name, CheckStatus::Failed, started.elapsed(), chain(&error));
+            progress(Progress::Checked(&result));
+            return Ok(vec![result]);
+        }
+    };
+    for act in acts(&served) {
         let started = Instant::now();
         let mut result = ask_root(vm, element, &act.name, &format!("{TOOLS}{}", act.script), Duration::from_secs(240))?;
         if result.status == CheckStatus::Passed && act.reboot {
             result = match vm.reboot(boot_timeout) {
                 Ok(_) => ask_root(vm, element, &act.name, &format!("{TOOLS}{}", act.then), Duration::from_secs(120))?,
                 Err(VmError::Interrupted) => return Err(VmError::Interrupted),
-                Err(error) => result_of(element, &act.name, CheckStatus::Failed, started.elapsed(), error.to_string()),
+                Err(error) => result_of(element, &act.name, CheckStatus::Failed, started.elapsed(), chain(&error)),
             };
         }
         result.seconds = started.elapsed().as_secs_f64();
@@ -78,6 +137,20 @@ pub fn live(
     Ok(results)
 }
 
+/// The commit that the guest runs, and the ref that it follows.
+fn ask_guest(vm: &Vm) -> Result<(String, String), VmError> {
+    let limit = Duration::from_secs(120);
+    let booted = vm.ssh()?.root(&format!("{TOOLS}booted"), limit)?.text();
+    let follows = "ostree admin status | sed -n 's/.*origin refspec: [^:]*:\\(.*\\)/\\1/p' | head -n 1";
+    let reference = vm.ssh()?.root(follows, limit)?.text();
+    if booted.is_empty() || reference.is_empty() {
+        return Err(VmError::Spec(format!(
+            "the guest is not booted from a deployment that follows a ref (commit `{booted}`, ref `{reference}`)"
+        )));
+    }
+    Ok((booted, reference))
+}
+
 struct Act {
     name: String,
     script: String,
@@ -86,8 +159,9 @@ struct Act {
     then: String,
 }
 
-fn acts(life: &Life) -> Vec<Act> {
-    let Life { url, upgrade, rebase, layer } = life;
+fn acts(served: &Served) -> Vec<Act> {
+    let Served { server, upgrade, rebase, layer } = served;
+    let url = server.guest_url();
     let (new, other) = (&upgrade.checksum, &rebase.checksum);
     let act = |name: &str, script: String, then: String| Act {
         name: name.to_owned(),
@@ -111,7 +185,7 @@ fn acts(life: &Life) -> Vec<Act> {
             format!(
                 "is_booted {new}; sane; test \"$(cat {MARKER})\" = upgrade; test -e {NEW_DEFAULT}\n\
                  test \"$(cat /etc/isotope-life.local)\" = local; grep -q '^# edited' /etc/hosts\n\
-                 test \"$(cat /var/lib/isotope-life-data)\" = data; test \"$(ostree admin status | grep -c '^[ *].*\\.[0-9]')\" = 2\n"
+                 test \"$(cat /var/lib/isotope-life-data)\" = data; test \"$(ostree admin status | grep -c 'origin refspec')\" = 2\n"
             ),
         ),
         act(

@@ -167,7 +167,7 @@ fn check(bench: &Bench, image: &Path, vm: &mut Vm) -> anyhow::Result<Verdict> {
         grown: true,
         cloud_init: true,
     };
-    let set = CheckSet { elements: manifest.checks, builtin: Some(expectations) };
+    let set = CheckSet { elements: manifest.checks, builtin: Some(expectations), life: None };
     let verdict = examine(vm, &set, bench.boot_timeout(), &mut |_| {}).map_err(with_hint)?;
     bench.verdicts.lock().unwrap().push(verdict.clone());
     Ok(verdict)

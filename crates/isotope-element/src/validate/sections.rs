@@ -3,9 +3,9 @@
 use super::Checker;
 use crate::document::At;
 use crate::manifest::{
-    BootloaderSection, BootstrapSection, CheckBody, CheckSection, DistroSection, FilesSection, FilesystemSection,
-    LayoutSection, PackagesSection, PartitionSection, RuleSection, ServicesSection, SourceSection, SysprepSection,
-    TemplateSection,
+    BootloaderSection, BootstrapSection, CheckBody, CheckKind, CheckSection, DistroSection, FilesSection,
+    FilesystemSection, LayoutSection, PackagesSection, PartitionSection, RuleSection, ServicesSection, SourceSection,
+    SysprepSection, TemplateSection,
 };
 use crate::raw::{
     RawBootloader, RawBootstrap, RawCheck, RawDistro, RawFiles, RawFilesystem, RawLayout, RawPackages, RawPartition,
@@ -283,20 +283,23 @@ impl Checker<'_> {
 
     pub(super) fn check(&mut self, at: At<RawCheck>) -> CheckSection {
         let line = self.line(&at.span);
-        let RawCheck { name, run, script, timeout, when } = at.value;
-        let body = match (run, script) {
-            (Some(run), None) => CheckBody::Text(self.template(run)),
-            (None, Some(script)) => {
+        let RawCheck { name, run, script, kind, timeout, when } = at.value;
+        let kind = kind.map(|kind| kind.value).filter(|kind| *kind != CheckKind::Script);
+        let body = match (run, script, kind) {
+            (Some(run), None, None) => CheckBody::Text(self.template(run)),
+            (None, None, Some(kind)) => CheckBody::Known(kind),
+            (None, Some(script), None) => {
                 let path = self.own_file("script", &script, false);
                 let content = self.read(&path, &script).unwrap_or_default();
                 CheckBody::Script { path, content }
             }
-            (run, _) => {
-                let message = if run.is_some() {
-                    "this check has both `run` and `script`"
-                } else {
-                    "this check has neither `run` nor `script`"
-                };
+            (None, None, None) => {
+                let message = "this check has neither `run` nor `script`";
+                self.problem(at.span, message, Some("give one of them".to_owned()));
+                CheckBody::Text(Template::plain(""))
+            }
+            _ => {
+                let message = "this check has more than one of `run`, `script` and `kind`";
                 self.problem(at.span, message, Some("give one of them".to_owned()));
                 CheckBody::Text(Template::plain(""))
             }

@@ -2,7 +2,7 @@
 
 use super::Expectations;
 use crate::firmware::Firmware;
-use isotope_plan::Check;
+use isotope_plan::{Check, CheckKind};
 use isotope_sys::command::shell_quote;
 use std::ffi::OsStr;
 
@@ -42,7 +42,7 @@ fn check(name: &str, timeout: u32, values: &[(&str, &str)], script: &str) -> Che
         run.push_str(&format!("{key}={}\n", shell_quote(OsStr::new(value))));
     }
     run.push_str(script);
-    Check { element: ELEMENT.to_owned(), name: name.to_owned(), run, timeout }
+    Check { element: ELEMENT.to_owned(), name: name.to_owned(), kind: CheckKind::Script, run, timeout }
 }
 
 #[cfg(test)]

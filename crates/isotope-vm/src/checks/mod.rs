@@ -4,9 +4,10 @@ mod builtin;
 mod run;
 
 pub use run::{Progress, examine};
-pub(crate) use run::{ask_root, result_of};
+pub(crate) use run::{ask_root, chain, result_of};
 
 use crate::firmware::Firmware;
+use crate::life::Life;
 use isotope_plan::Check;
 
 /// What is to be asked.
@@ -16,6 +17,8 @@ pub struct CheckSet {
     pub elements: Vec<Check>,
     /// What the harness itself wants to know; `None` asks nothing.
     pub builtin: Option<Expectations>,
+    /// Where checks of kind `ostree-life` get their commits from; without it they are skipped.
+    pub life: Option<Life>,
 }
 
 /// What the harness expects of the guest.

@@ -4,9 +4,10 @@ use super::{CheckSet, builtin};
 use crate::accel::Accel;
 use crate::console::Event;
 use crate::error::VmError;
+use crate::life;
 use crate::verdict::{CheckResult, CheckStatus, Verdict};
 use crate::vm::Vm;
-use isotope_plan::Check;
+use isotope_plan::{Check, CheckKind};
 use std::time::{Duration, Instant};
 
 /// What a guest's examination tells while it goes on.
@@ -53,9 +54,13 @@ pub fn examine(
     if booted.is_ok() {
         let own = set.builtin.as_ref().map(builtin::checks).unwrap_or_default();
         for check in own.iter().chain(&set.elements) {
-            let result = ask(vm, check)?;
-            progress(Progress::Checked(&result));
-            verdict.results.push(result);
+            if let (CheckKind::OstreeLife, Some(life)) = (check.kind, &set.life) {
+                verdict.results.extend(life::live(vm, life, &check.element, boot_timeout, progress)?);
+            } else {
+                let result = ask(vm, check)?;
+                progress(Progress::Checked(&result));
+                verdict.results.push(result);
+            }
             // A guest that is gone answers nothing: one reason, not a failure of every check that is left.
             match vm.look_around() {
                 Ok(()) => {}
@@ -99,6 +104,10 @@ pub(crate) fn result_of(
 }
 
 fn ask(vm: &Vm, check: &Check) -> Result<CheckResult, VmError> {
+    if check.kind == CheckKind::OstreeLife {
+        let reason = "no repository to serve commits from: give --tree-repo DIR".to_owned();
+        return Ok(result_of(&check.element, &check.name, CheckStatus::Skipped, Duration::ZERO, reason));
+    }
     ask_root(vm, &check.element, &check.name, &check.run, Duration::from_secs(u64::from(check.timeout.max(1))))
 }
 
@@ -127,7 +136,7 @@ pub(crate) fn ask_root(
     Ok(result_of(element, name, status, started.elapsed(), message.trim_end().to_owned()))
 }
 
-fn chain(error: &VmError) -> String {
+pub(crate) fn chain(error: &VmError) -> String {
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {

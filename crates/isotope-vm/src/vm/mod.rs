@@ -132,6 +132,11 @@ impl Vm {
         &self.paths.console_log
     }
 
+    /// Its directory, which goes with it.
+    pub(crate) fn work(&self) -> &Path {
+        self.work.path()
+    }
+
     pub(crate) fn qemu_log(&self) -> PathBuf {
         self.work.join("qemu.log")
     }

@@ -10,6 +10,7 @@ use crate::context::Context;
 use crate::exit::{Class, Failure};
 use anyhow::Context as _;
 use isotope_vm::accel::{self, Choice, Probe};
+use isotope_vm::life::Life;
 use isotope_vm::{
     Accel, Cancel, CheckSet, CheckStatus, ErrorKind, Expectations, Progress, Seed, Verdict, Vm, VmError, VmSpec,
     examine, junit, manifest, table,
@@ -49,6 +50,7 @@ fn boot(args: &Args, ctx: &Context, cancel: &Cancel) -> anyhow::Result<ExitCode>
         let set = CheckSet {
             elements: manifest.map(|manifest| manifest.checks).unwrap_or_default(),
             builtin: Some(expectations(args, &vm)),
+            life: args.tree_repo.clone().map(|repo| Life { repo, layer: args.tree_layer.clone() }),
         };
         return test(args, ctx, &mut vm, &set);
     }
@@ -164,7 +166,7 @@ fn spec(args: &Args, accel: Accel) -> anyhow::Result<VmSpec> {
     }
     spec.network.ssh_port = args.ssh_port;
     // A verdict must not depend on the world; a person usually wants it.
-    spec.network.online = args.online || !args.test;
+    spec.network.online = args.online || !args.test || args.tree_repo.is_some();
     spec.seed = args.seed.kind().map(|kind| {
         let hostname = args.hostname.clone().unwrap_or_else(|| format!("isotope-{}", std::process::id()));
         let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());

@@ -69,6 +69,13 @@ pub struct Args {
     /// How long the guest may take to let us in, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     pub timeout: u64,
+    /// Repository that has the image's commit: its checks of kind `ostree-life` serve newer commits from it, to which the guest
+    /// upgrades, rolls back and rebases
+    #[arg(long, value_name = "DIR", requires = "test")]
+    pub tree_repo: Option<PathBuf>,
+    /// A ref of that repository whose commit has more packages, and a command that one of them brings
+    #[arg(long, value_name = "REF=COMMAND", requires = "tree_repo", value_parser = parse_layer)]
+    pub tree_layer: Option<(String, String)>,
     /// Let the guest reach the network under --test too
     #[arg(long)]
     pub online: bool,
@@ -159,6 +166,11 @@ impl From<BusArg> for DiskBus {
 }
 
 /// `20GiB`, `20 GiB`, `20G` and `20g` are 1024-based, `20GB` is 1000-based, a bare number is bytes.
+fn parse_layer(text: &str) -> Result<(String, String), String> {
+    let (reference, command) = text.split_once('=').ok_or("a layer is REF=COMMAND")?;
+    Ok((reference.to_owned(), command.to_owned()))
+}
+
 fn parse_size(text: &str) -> Result<u64, String> {
     let wrong = || format!("`{text}` is no size; expected something like 20GiB, 20G or a number of bytes");
     let text_end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
