@@ -165,12 +165,13 @@ impl From<BusArg> for DiskBus {
     }
 }
 
-/// `20GiB`, `20 GiB`, `20G` and `20g` are 1024-based, `20GB` is 1000-based, a bare number is bytes.
+/// `REF=COMMAND`.
 fn parse_layer(text: &str) -> Result<(String, String), String> {
     let (reference, command) = text.split_once('=').ok_or("a layer is REF=COMMAND")?;
     Ok((reference.to_owned(), command.to_owned()))
 }
 
+/// `20GiB`, `20 GiB`, `20G` and `20g` are 1024-based, `20GB` is 1000-based, a bare number is bytes.
 fn parse_size(text: &str) -> Result<u64, String> {
     let wrong = || format!("`{text}` is no size; expected something like 20GiB, 20G or a number of bytes");
     let text_end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
