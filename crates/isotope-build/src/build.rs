@@ -10,7 +10,7 @@ use crate::sandbox::{Purpose, TargetRoot};
 use crate::work::Work;
 use isotope_disk::MountedDisk;
 use isotope_plan::geometry::Geometry;
-use isotope_plan::{Family, Packages, Plan, Source, Step, StepAction};
+use isotope_plan::{Bootstrap, Family, PackagePolicy, Packages, Plan, Source, Step, StepAction};
 use isotope_sys::target::TargetDir;
 use std::collections::BTreeMap;
 
@@ -72,7 +72,7 @@ impl Build<'_> {
     /// Whether an initramfs is made by a step after this one.
     pub(crate) fn initramfs_to_come(&self, step: &Step) -> bool {
         let after = self.plan.steps.iter().skip(self.position(step) + 1);
-        after.into_iter().any(|step| step.action == StepAction::Initramfs)
+        after.into_iter().any(|step| matches!(step.action, StepAction::Initramfs | StepAction::OstreeKernel(_)))
     }
 
     /// The target's package manager, with what it works with.
@@ -107,6 +107,7 @@ impl Build<'_> {
             epoch: self.plan.source_date_epoch,
             upcoming: &upcoming,
             defer_initramfs: self.initramfs_to_come(step),
+            policy: self.policy(),
             proxy: &self.options.proxy,
         };
         Ok(run(manager.as_ref(), &ctx)?)
@@ -118,12 +119,21 @@ impl Build<'_> {
         self.plan.steps.iter().any(of_packages)
     }
 
-    fn sources(&self) -> &[Source] {
-        let bootstrap = self.plan.steps.iter().find_map(|step| match &step.action {
-            StepAction::Bootstrap(bootstrap) => Some(bootstrap.sources.as_slice()),
+    /// The step that makes the base tree, if there is one.
+    pub(crate) fn bootstrap(&self) -> Option<&Bootstrap> {
+        self.plan.steps.iter().find_map(|step| match &step.action {
+            StepAction::Bootstrap(bootstrap) => Some(bootstrap),
             _ => None,
-        });
-        bootstrap.unwrap_or_default()
+        })
+    }
+
+    fn sources(&self) -> &[Source] {
+        self.bootstrap().map(|bootstrap| bootstrap.sources.as_slice()).unwrap_or_default()
+    }
+
+    fn policy(&self) -> &PackagePolicy {
+        const NONE: &PackagePolicy = &PackagePolicy { exclude: Vec::new(), no_documentation: false, languages: None };
+        self.bootstrap().map_or(NONE, |bootstrap| &bootstrap.policy)
     }
 
     /// Ends the tree phases, once: the package manager's dirt goes, what is installed is written down, and no file is

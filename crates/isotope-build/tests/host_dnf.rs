@@ -10,7 +10,7 @@ mod http;
 use debs::run;
 use http::Server;
 use isotope_element::{Family, Phase};
-use isotope_plan::{Bootstrap, Packages, Source, StepAction};
+use isotope_plan::{Bootstrap, PackagePolicy, Packages, Source, StepAction};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -104,7 +104,7 @@ fn bench(url: &str, verify: Option<&Path>, packages: &[&str]) -> Bench {
         verify: verify.is_some(),
     };
     let packages = packages.iter().map(|name| (*name).to_owned()).collect();
-    bench.step(Phase::Root, "00-bootstrap", StepAction::Bootstrap(Bootstrap { packages, sources: vec![source] }));
+    bench.step(Phase::Root, "00-bootstrap", StepAction::Bootstrap(Bootstrap { packages, sources: vec![source], policy: PackagePolicy::default() }));
     bench
 }
 

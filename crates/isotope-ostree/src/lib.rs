@@ -20,6 +20,7 @@ mod repo;
 mod sign;
 mod summary;
 mod sysroot;
+pub mod tree;
 mod tree_files;
 mod wire;
 mod worker;

@@ -1,5 +1,6 @@
 //! Pure: recipe + resolved elements + host facts → [`Plan`]. It decides everything; the engine decides nothing.
 
+pub mod compose;
 pub mod draw;
 mod exports;
 mod facts;
@@ -15,6 +16,7 @@ mod scope;
 mod settle;
 mod show;
 mod sizes;
+pub mod treefile;
 
 pub use exports::ExportRequest;
 pub use facts::{FreeSpace, HostFacts};

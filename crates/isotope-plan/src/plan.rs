@@ -7,6 +7,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use uuid::Uuid;
 
+mod ostree;
+
+pub use ostree::*;
+
 /// A whole build.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
@@ -140,8 +144,22 @@ pub enum StepAction {
     Services(Services),
     /// Run a hook.
     Hook(Hook),
+    /// Run a script that stands in the plan itself, in the target.
+    Script(Script),
     /// Make the initramfs of every installed kernel, once.
     Initramfs,
+    /// Begin a compose: look at the commit before it, and end if nothing would change.
+    OstreeParent(OstreeParent),
+    /// Begin a derived compose: check a commit out as a tree that package managers understand.
+    OstreeCheckout(OstreeCheckout),
+    /// Remove and set what a treefile wants removed and set before its own files come.
+    OstreeTrim(OstreeTrim),
+    /// Kernels and their initramfs where ostree looks for them.
+    OstreeKernel(OstreeKernel),
+    /// Turn the package-made tree into the layout that ostree commits.
+    OstreeTree(OstreeTree),
+    /// Commit the tree to an archive repository.
+    OstreeCommit(OstreeCommit),
     /// Reset what must be unique per machine or is only dirt of the build (native sysprep).
     Sysprep(Sysprep),
     /// Size the disk, write the table, make filesystems, copy the tree onto it, write fstab (uses `Plan::layout`).
@@ -162,6 +180,31 @@ pub struct Bootstrap {
     pub packages: Vec<String>,
     /// Archives, in order.
     pub sources: Vec<Source>,
+    /// What no package transaction of the plan may do.
+    #[serde(default, skip_serializing_if = "PackagePolicy::is_default")]
+    pub policy: PackagePolicy,
+}
+
+/// What holds for all package transactions of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct PackagePolicy {
+    /// Packages that are never installed, whatever recommends them; one that is needed is an error.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<String>,
+    /// Leave out documentation.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub no_documentation: bool,
+    /// Translations of these languages only; `None`: of all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub languages: Option<Vec<String>>,
+}
+
+impl PackagePolicy {
+    /// Whether it forbids nothing.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A package archive.

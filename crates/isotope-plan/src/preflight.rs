@@ -3,7 +3,7 @@
 //! In: a plan and what is known about the host. Out: problems, each with what to install or do.
 
 use crate::layout::{DiskSize, PartitionSize};
-use crate::{FreeSpace, HostFacts, Plan, Problem, StepAction};
+use crate::{FreeSpace, HostFacts, Plan, Problem, SignKey, StepAction};
 use isotope_element::{Bytes, Family, Origin};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -42,6 +42,7 @@ const TOOLS: &[HostTool] = &[
     tool("fstrim", "util-linux", "util-linux-core", "keep the disk image sparse"),
     tool("mkswap", "util-linux", "util-linux-core", "make swap areas"),
     tool("qemu-img", "qemu-utils", "qemu-img", "write vmdk, vhd, vhdx and vdi"),
+    tool("gpg", "gpg", "gnupg2", "sign commits"),
     tool("mksquashfs", "squashfs-tools", "squashfs-tools", "write squashfs"),
 ];
 
@@ -116,7 +117,17 @@ fn tools_of(plan: &Plan, action: &StepAction) -> Vec<&'static str> {
         StepAction::Export { index } => {
             plan.exports.get(*index).and_then(|export| export.format.tool()).into_iter().collect()
         }
+        StepAction::OstreeCommit(commit) => {
+            let by_gpg = commit.sign.iter().any(|key| matches!(key, SignKey::Gpg { .. }));
+            if by_gpg { vec!["gpg"] } else { Vec::new() }
+        }
         StepAction::Files(_)
+        | StepAction::Script(_)
+        | StepAction::OstreeParent(_)
+        | StepAction::OstreeCheckout(_)
+        | StepAction::OstreeTrim(_)
+        | StepAction::OstreeKernel(_)
+        | StepAction::OstreeTree(_)
         | StepAction::Write(_)
         | StepAction::Services(_)
         | StepAction::Hook(_)

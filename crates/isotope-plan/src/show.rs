@@ -21,7 +21,9 @@ pub fn show(plan: &Plan) -> String {
     if let Some(boot) = &plan.boot {
         loader(boot, &mut out);
     }
-    exports(plan, &mut out);
+    if !plan.exports.is_empty() {
+        exports(plan, &mut out);
+    }
     if !plan.properties.is_empty() {
         out.push_str("\nproperties\n");
         table(plan.properties.iter().map(|(name, value)| vec![name.clone(), value.clone()]).collect(), &mut out);
@@ -40,9 +42,15 @@ fn header(plan: &Plan, out: &mut String) {
     let elements: Vec<String> = plan.elements.iter().map(|element| element.name.clone()).collect();
     out.push_str(&format!("{}\n", plan.name));
     out.push_str(&format!("  target    {} {} ({}), {}\n", target.distro, target.release, target.family, target.arch));
-    out.push_str("  elements  ");
-    wrap(&elements, 12, out);
-    out.push_str(&format!("  steps     {}, and {} checks of the booted image\n", plan.steps.len(), plan.checks.len()));
+    if !elements.is_empty() {
+        out.push_str("  elements  ");
+        wrap(&elements, 12, out);
+    }
+    let checks = match plan.checks.len() {
+        0 if elements.is_empty() => String::new(),
+        count => format!(", and {count} checks of the booted image"),
+    };
+    out.push_str(&format!("  steps     {}{checks}\n", plan.steps.len()));
     out.push_str(&format!("  seed      {}\n", plan.seed));
 }
 

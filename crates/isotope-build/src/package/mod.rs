@@ -9,7 +9,7 @@ mod hold;
 use crate::event::Events;
 use crate::sandbox::{SandboxError, TargetRoot};
 use isotope_element::Family;
-use isotope_plan::{Bootstrap, Packages, Source, Target};
+use isotope_plan::{Bootstrap, PackagePolicy, Packages, Source, Target};
 use isotope_sys::command::CommandError;
 use isotope_sys::target::{TargetDir, TargetError};
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,13 @@ use hold::hold;
 ///
 /// It runs as PID 1's child in the build's own mount namespace. Processes it leaves behind are killed after each call.
 pub trait PackageManager {
+    /// Which packages a tree made by [`PackageManager::bootstrap`] and [`PackageCtx::upcoming`] would have now, sorted; needs
+    /// no tree. It may download them.
+    ///
+    /// # Errors
+    /// The archive cannot be reached or verified, or a package is not there.
+    fn resolve(&self, what: &Bootstrap, ctx: &PackageCtx<'_>) -> Result<Vec<ResolvedPackage>, PackageError>;
+
     /// Makes the base tree in the empty directory `ctx.target.tree()`.
     ///
     /// It may fetch what [`PackageCtx::upcoming`] will want, too.
@@ -71,8 +78,19 @@ pub struct PackageCtx<'a> {
     pub upcoming: &'a [&'a Packages],
     /// Whether an initramfs step is still to come: then scripts that make one are deferred to it.
     pub defer_initramfs: bool,
+    /// What no transaction may do.
+    pub policy: &'a PackagePolicy,
     /// Proxy settings (`http_proxy`, `https_proxy`, `no_proxy`).
     pub proxy: &'a BTreeMap<String, String>,
+}
+
+/// A package that would be installed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ResolvedPackage {
+    /// Name, version and architecture, as its package manager writes them in one word.
+    pub name: String,
+    /// What tells it from any other file of that name: a digest, or the repository that signs it.
+    pub digest: String,
 }
 
 /// A package in a tree.

@@ -286,7 +286,10 @@ fn kind(action: &StepAction) -> &'static str {
         StepAction::Bootstrap(_) | StepAction::Packages(_) => "packages",
         StepAction::Files(_) | StepAction::Write(_) => "files",
         StepAction::Services(_) | StepAction::Initramfs | StepAction::Sysprep(_) => "system",
-        StepAction::Hook(_) => "hook",
+        StepAction::OstreeTrim(_) | StepAction::OstreeKernel(_) | StepAction::OstreeTree(_) => "system",
+        StepAction::Hook(_) | StepAction::Script(_) => "hook",
+        StepAction::OstreeParent(_) | StepAction::OstreeCheckout(_) => "files",
+        StepAction::OstreeCommit(_) => "export",
         StepAction::Disk | StepAction::Bootloader => "disk",
         StepAction::Export { .. } => "export",
     }

@@ -1,7 +1,7 @@
 //! The base tree: `[bootstrap]` of the operating system, its archives as they are used on this host.
 
 use crate::scope::Scope;
-use crate::{Bootstrap, HostFacts, Problem, Source, Step, StepAction};
+use crate::{Bootstrap, HostFacts, PackagePolicy, Problem, Source, Step, StepAction};
 use isotope_element::{BootstrapSection, Element, Phase, SourceSection};
 use std::path::PathBuf;
 
@@ -37,7 +37,7 @@ pub(super) fn bootstrap(scope: &mut Scope<'_>, facts: &HostFacts, warnings: &mut
         phase: Phase::Root,
         origin,
         title,
-        action: StepAction::Bootstrap(Bootstrap { packages, sources: planned }),
+        action: StepAction::Bootstrap(Bootstrap { packages, sources: planned, policy: PackagePolicy::default() }),
     })
 }
 

@@ -197,6 +197,7 @@ fn slug(step: &Step) -> String {
         StepAction::Disk => "disk".to_owned(),
         StepAction::Bootloader => "bootloader".to_owned(),
         StepAction::Export { .. } => "export".to_owned(),
+        other => crate::compose::slug(other).to_owned(),
     }
 }
 

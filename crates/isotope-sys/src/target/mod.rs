@@ -7,10 +7,12 @@
 mod attributes;
 mod copy;
 mod path;
+mod scrub;
 mod walk;
 
 pub use copy::FileMode;
 pub use path::{TargetPath, TargetPathBuf};
+pub use scrub::Scrubbed;
 use walk::{entries, remove_tree_at, unlink};
 
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};

@@ -91,9 +91,16 @@ impl Places {
     }
 }
 
-/// The configuration file's text.
+/// Pins by which packages are never chosen; `None` where there are none to exclude.
 #[must_use]
-pub fn text(places: &Places, arch: &str, host: &HostSettings) -> String {
+pub fn pins(exclude: &[String]) -> Option<String> {
+    let pin = |name: &String| format!("Package: {name}\nPin: release *\nPin-Priority: -1\n");
+    (!exclude.is_empty()).then(|| exclude.iter().map(pin).collect::<Vec<_>>().join("\n"))
+}
+
+/// The configuration file's text. `pinned`: the file `preferences` beside it counts.
+#[must_use]
+pub fn text(places: &Places, arch: &str, host: &HostSettings, pinned: bool) -> String {
     let mut text = String::from("// Written by Isotope for one build.\n");
     let mut set = |key: &str, value: &str| {
         // Writing to a String cannot fail.
@@ -103,9 +110,10 @@ pub fn text(places: &Places, arch: &str, host: &HostSettings) -> String {
     let work = |name: &str| path(&places.work.join(name));
     set("Dir", &work(""));
     set("Dir::Etc", &work(""));
-    for key in ["main", "preferences", "trusted", "sourcelist"] {
+    for key in ["main", "trusted", "sourcelist"] {
         set(&format!("Dir::Etc::{key}"), "/dev/null");
     }
+    set("Dir::Etc::preferences", if pinned { work("preferences") } else { "/dev/null".to_owned() }.as_str());
     for key in ["parts", "preferencesparts", "trustedparts"] {
         set(&format!("Dir::Etc::{key}"), &work("empty"));
     }
@@ -203,6 +211,15 @@ mod tests {
     }
 
     #[test]
+    fn excluded_packages_are_pinned_away() {
+        assert_eq!(pins(&[]), None);
+        assert_eq!(
+            pins(&["a".into(), "b".into()]).unwrap(),
+            "Package: a\nPin: release *\nPin-Priority: -1\n\nPackage: b\nPin: release *\nPin-Priority: -1\n"
+        );
+    }
+
+    #[test]
     fn of_the_host_only_the_network_is_taken() {
         let dump = "APT::Architecture \"armel\";\nAcquire::http::Proxy \"http://proxy.test:3128\";\n\
             acquire::check-valid-until \"false\";\nDir \"/\";\nAcquire::Languages:: \"de\";\n";
@@ -212,7 +229,7 @@ mod tests {
             "Acquire::http::Proxy \"http://proxy.test:3128\";\nacquire::check-valid-until \"false\";\n"
         );
         let places = Places { work: "/w".into(), index: "/i".into(), archives: "/a".into() };
-        let text = text(&places, "amd64", &host);
+        let text = text(&places, "amd64", &host, false);
         assert!(text.contains("Dir::State::status \"/w/status\";\n") && text.ends_with(host.lines()), "{text}");
     }
 }

@@ -83,7 +83,11 @@ impl<'a> Fetcher<'a> {
             make_dir(&dir)?;
         }
         let lock = hold(&cache.join("lock"), ctx.events)?;
-        write(&places.config_file(), &config::text(&places, arch, &host))?;
+        let pins = config::pins(&ctx.policy.exclude);
+        write(&places.config_file(), &config::text(&places, arch, &host, pins.is_some()))?;
+        if let Some(pins) = pins {
+            write(&places.work.join("preferences"), &pins)?;
+        }
         write(&places.work.join("sources.list.d/isotope.sources"), &sources)?;
         let fetcher = Self { ctx, places, host, _lock: lock };
         fetcher.set_state("", "")?;
@@ -165,6 +169,16 @@ impl<'a> Fetcher<'a> {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Choice::default()),
             Err(source) => Err(PackageError::Io { what: "read", path, source }),
         }
+    }
+
+    /// What `request` needs, as apt chooses and downloads it: each file with its digest in the signed index, or its own
+    /// where the index has none.
+    ///
+    /// # Errors
+    /// As [`Fetcher::choose`].
+    pub fn resolve(&self, request: &Request) -> Result<Vec<(PathBuf, String)>, PackageError> {
+        let files = self.choose(request)?.files();
+        index::digests(&self.places.index.join("lists"), &files)
     }
 
     /// Names in the index that are most like `name`.

@@ -16,17 +16,7 @@ use std::sync::{Mutex, PoisonError};
 /// # Errors
 /// An index file or package file cannot be read.
 pub fn damaged(lists: &Path, files: &[PathBuf]) -> Result<Vec<PathBuf>, PackageError> {
-    let mut wanted: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for file in files {
-        wanted.insert(file.file_name().unwrap_or_default().to_string_lossy().into_owned(), Vec::new());
-    }
-    let entries =
-        std::fs::read_dir(lists).map_err(|source| PackageError::Io { what: "list", path: lists.to_owned(), source })?;
-    for path in entries.flatten().map(|entry| entry.path()).filter(|path| path.to_string_lossy().ends_with("Packages"))
-    {
-        let text = std::fs::read(&path).map_err(|source| PackageError::Io { what: "read", path, source })?;
-        collect(&String::from_utf8_lossy(&text), &mut wanted);
-    }
+    let wanted = signed(lists, files)?;
     let next = AtomicUsize::new(0);
     let found = Mutex::new(Vec::new());
     let threads = std::thread::available_parallelism().map_or(1, NonZero::get).min(files.len());
@@ -34,7 +24,7 @@ pub fn damaged(lists: &Path, files: &[PathBuf]) -> Result<Vec<PathBuf>, PackageE
         for _ in 0..threads {
             scope.spawn(|| {
                 while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let digests = wanted.get(&*file.file_name().unwrap_or_default().to_string_lossy());
+                    let digests = wanted.get(&name_of(file));
                     // An archive without these digests was verified by apt with what it has.
                     let Some(digests) = digests.filter(|digests| !digests.is_empty()) else { continue };
                     let outcome = match digest(file) {
@@ -48,6 +38,43 @@ pub fn damaged(lists: &Path, files: &[PathBuf]) -> Result<Vec<PathBuf>, PackageE
         }
     });
     found.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().collect()
+}
+
+/// The digest of each file: the signed one, or that of the file itself where the index has none.
+///
+/// # Errors
+/// An index file or package file cannot be read.
+pub fn digests(lists: &Path, files: &[PathBuf]) -> Result<Vec<(PathBuf, String)>, PackageError> {
+    let wanted = signed(lists, files)?;
+    let one = |file: &PathBuf| {
+        let known = wanted.get(&name_of(file)).and_then(|digests| digests.first());
+        let digest = match known {
+            Some(known) => known.clone(),
+            None => {
+                digest(file).map_err(|source| PackageError::Io { what: "read", path: file.clone(), source })?
+            }
+        };
+        Ok((file.clone(), digest))
+    };
+    files.iter().map(one).collect()
+}
+
+/// File name → digests that the index files in `lists` have for it.
+fn signed(lists: &Path, files: &[PathBuf]) -> Result<BTreeMap<String, Vec<String>>, PackageError> {
+    let mut wanted: BTreeMap<String, Vec<String>> = files.iter().map(|file| (name_of(file), Vec::new())).collect();
+    let entries =
+        std::fs::read_dir(lists).map_err(|source| PackageError::Io { what: "list", path: lists.to_owned(), source })?;
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    for path in paths.into_iter().filter(|path| path.to_string_lossy().ends_with("Packages")) {
+        let text = std::fs::read(&path).map_err(|source| PackageError::Io { what: "read", path, source })?;
+        collect(&String::from_utf8_lossy(&text), &mut wanted);
+    }
+    Ok(wanted)
+}
+
+fn name_of(file: &Path) -> String {
+    file.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// Adds the digests that an index has for the wanted files.
@@ -121,6 +148,9 @@ mod tests {
              Package: b\nVersion: 1\nArchitecture: all\nSHA256: 00\n\nPackage: c\nVersion: 1\nArchitecture: all\n"
         );
         std::fs::write(lists.join("x_Packages"), index).unwrap();
-        assert_eq!(damaged(&lists, &[good, bad.clone(), other]).unwrap(), [bad]);
+        assert_eq!(damaged(&lists, &[good.clone(), bad.clone(), other.clone()]).unwrap(), [bad.clone()]);
+        let found: Vec<String> =
+            digests(&lists, &[good, bad, other]).unwrap().into_iter().map(|(_, digest)| digest).collect();
+        assert_eq!(found, [of_abc, "00", of_abc], "the signed one, or the file's own");
     }
 }

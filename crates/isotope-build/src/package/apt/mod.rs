@@ -18,7 +18,7 @@ mod words;
 use super::deb::Deb;
 use super::dpkg::database;
 use super::dpkg::rounds::closure;
-use super::{InstalledPackage, PackageCtx, PackageError, PackageManager};
+use super::{InstalledPackage, PackageCtx, PackageError, PackageManager, ResolvedPackage};
 use fetch::{Fetcher, Request, describe};
 use isotope_plan::{Bootstrap, Packages};
 use isotope_sys::target::TargetDir;
@@ -33,6 +33,32 @@ pub struct Apt;
 const ALWAYS: [&str; 2] = ["?essential", "apt"];
 
 impl PackageManager for Apt {
+    fn resolve(&self, what: &Bootstrap, ctx: &PackageCtx<'_>) -> Result<Vec<ResolvedPackage>, PackageError> {
+        let fetcher = Fetcher::open(ctx)?;
+        fetcher.update()?;
+        let first = ALWAYS.iter().map(|name| (*name).to_owned()).chain(what.packages.iter().cloned());
+        let later = ctx.upcoming.iter().flat_map(|packages| packages.install.keys().cloned());
+        let request = Request {
+            install: first.chain(later).collect(),
+            remove: Vec::new(),
+            recommends: ctx.upcoming.iter().any(|packages| packages.recommends),
+        };
+        let wanted_by = |name: &str| {
+            let wanting = ctx.upcoming.iter().filter_map(|packages| packages.install.get(name));
+            wanting.flatten().cloned().collect()
+        };
+        let resolved = fetcher.resolve(&request).map_err(|error| explain(error, &fetcher, wanted_by))?;
+        let mut packages: Vec<ResolvedPackage> = resolved
+            .into_iter()
+            .map(|(file, digest)| ResolvedPackage {
+                name: file.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+                digest,
+            })
+            .collect();
+        packages.sort();
+        Ok(packages)
+    }
+
     fn bootstrap(&self, what: &Bootstrap, ctx: &PackageCtx<'_>) -> Result<(), PackageError> {
         if what.sources.is_empty() {
             return Err(PackageError::Unsupported(

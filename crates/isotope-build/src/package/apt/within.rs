@@ -10,6 +10,7 @@ use isotope_sys::target::{FileMode, TargetDir, TargetPath, TargetPathBuf};
 use std::path::Path;
 
 const SETTINGS: &str = "/run/isotope/apt.conf";
+const PINS: &str = "/run/isotope/preferences";
 
 /// Leaves the target with the archives it was made from, and the keys that verify them.
 ///
@@ -46,7 +47,12 @@ pub fn apt(what: &Packages, ctx: &PackageCtx<'_>, host_index: bool) -> Result<()
         ctx.target.enter(&Purpose { packages: true, defer_initramfs: ctx.defer_initramfs, ..Purpose::default() })?;
     let places = fetcher.places();
     sandbox.bind(&places.archives, "/var/cache/apt/archives", Access::ReadWrite)?;
-    sandbox.dir().write(SETTINGS, fetcher.host().lines(), 0o644)?;
+    let mut settings = fetcher.host().lines().to_owned();
+    if let Some(pins) = config::pins(&ctx.policy.exclude) {
+        sandbox.dir().write(PINS, pins, 0o644)?;
+        settings.push_str(&format!("Dir::Etc::preferences \"{PINS}\";\n"));
+    }
+    sandbox.dir().write(SETTINGS, settings, 0o644)?;
     let run = |args: &[String]| -> Result<(), PackageError> {
         let tool = install::environment(sandbox.tool("apt-get")?).env("APT_CONFIG", SETTINGS);
         let tool = tool.args([

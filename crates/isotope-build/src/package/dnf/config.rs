@@ -1,7 +1,7 @@
 //! The private configuration of the host's dnf and rpm.
 
 use crate::package::{PackageCtx, PackageError};
-use isotope_plan::{Source, Target};
+use isotope_plan::{PackagePolicy, Source, Target};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -61,16 +61,22 @@ impl Settings {
     ///
     /// # Errors
     /// A file cannot be written.
-    pub fn write(&self, sources: &[Source], recommends: bool, target: &Target) -> Result<(), PackageError> {
+    pub fn write(
+        &self,
+        sources: &[Source],
+        recommends: bool,
+        policy: &PackagePolicy,
+        target: &Target,
+    ) -> Result<(), PackageError> {
         let write = |path: PathBuf, text: String| {
             std::fs::write(&path, text).map_err(|source| PackageError::Io { what: "write", path, source })
         };
-        write(self.config_file(), dnf_conf(sources, recommends, target))?;
-        write(self.home().join(".rpmmacros"), macros(target))
+        write(self.config_file(), dnf_conf(sources, recommends, policy, target))?;
+        write(self.home().join(".rpmmacros"), macros(policy, target))
     }
 }
 
-fn dnf_conf(sources: &[Source], recommends: bool, target: &Target) -> String {
+fn dnf_conf(sources: &[Source], recommends: bool, policy: &PackagePolicy, target: &Target) -> String {
     let yes = |value: bool| u8::from(value);
     let mut text = format!(
         "# Written by Isotope for one build.\n[main]\nreposdir=/dev/null\nvarsdir=/dev/null\nplugins=0\nkeepcache=1\nbest=1\n\
@@ -79,11 +85,20 @@ fn dnf_conf(sources: &[Source], recommends: bool, target: &Target) -> String {
         if target.distro == "fedora" { "f" } else { "el" },
         target.release.split('.').next().unwrap_or_default(),
     );
+    if !policy.exclude.is_empty() {
+        text.push_str(&format!("excludepkgs={}\n", policy.exclude.join(" ")));
+    }
+    if policy.no_documentation {
+        text.push_str("tsflags=nodocs\n");
+    }
     for Source { uri, suite, components: _, keyring, verify } in sources {
+        let lists = ["metalink", "mirrorlist"].iter();
+        let list = lists.copied().find_map(|kind| Some((kind, uri.strip_prefix(kind)?.strip_prefix(':')?)));
+        let (kind, uri) = list.unwrap_or(("baseurl", uri.as_str()));
         // Writing to a String cannot fail. `repo_gpgcheck`: what signs is the package, not the index.
         let _infallible = write!(
             text,
-            "\n[{suite}]\nname={suite}\nbaseurl={uri}\nenabled=1\ngpgcheck={}\nrepo_gpgcheck=0\n",
+            "\n[{suite}]\nname={suite}\n{kind}={uri}\nenabled=1\ngpgcheck={}\nrepo_gpgcheck=0\n",
             yes(*verify)
         );
         if let Some(keyring) = keyring {
@@ -93,11 +108,13 @@ fn dnf_conf(sources: &[Source], recommends: bool, target: &Target) -> String {
     text
 }
 
-fn macros(target: &Target) -> String {
+fn macros(policy: &PackagePolicy, target: &Target) -> String {
+    let langs = policy.languages.as_ref().map(|langs| format!("%_install_langs {}\n", langs.join(":")));
     // The sandbox's own mounts are not the packages' to change. Debian's rpm keeps its database in the home directory.
     format!(
-        "%_dbpath {}\n%_db_backend sqlite\n%_install_script_path {SCRIPT_PATH}\n%_netsharedpath /proc:/sys:/dev\n",
-        database(target)
+        "%_dbpath {}\n%_db_backend sqlite\n%_install_script_path {SCRIPT_PATH}\n%_netsharedpath /proc:/sys:/dev\n{}",
+        database(target),
+        langs.unwrap_or_default()
     )
 }
 
@@ -130,7 +147,12 @@ mod tests {
             verify: true,
         };
         let unsigned = Source { suite: "own".into(), keyring: None, verify: false, ..source.clone() };
-        let text = dnf_conf(&[source, unsigned], false, &target("fedora", "42"));
+        let listed = Source { uri: "metalink:http://m.example/?a=b".into(), suite: "listed".into(), ..unsigned.clone() };
+        let policy = PackagePolicy { exclude: vec!["a".into(), "b".into()], no_documentation: true, languages: None };
+        let text = dnf_conf(&[listed], false, &policy, &target("fedora", "42"));
+        assert!(text.contains("\nexcludepkgs=a b\ntsflags=nodocs\n"), "{text}");
+        assert!(text.contains("\n[listed]\nname=listed\nmetalink=http://m.example/?a=b\nenabled=1\n"), "{text}");
+        let text = dnf_conf(&[source, unsigned], false, &PackagePolicy::default(), &target("fedora", "42"));
         assert!(text.contains("platform:f42\n") && text.contains("install_weak_deps=0\n"), "{text}");
         assert!(text.contains("\n[base]\nname=base\nbaseurl=http://127.0.0.1:1/\nenabled=1\ngpgcheck=1\nrepo_gpgcheck=0\ngpgkey=file:///k\n"), "{text}");
         assert!(

@@ -6,9 +6,10 @@
 
 mod config;
 mod query;
+mod table;
 mod words;
 
-use super::{InstalledPackage, PackageCtx, PackageError, PackageManager, hold};
+use super::{InstalledPackage, PackageCtx, PackageError, PackageManager, ResolvedPackage, hold};
 use crate::sandbox::Purpose;
 use config::Settings;
 use isotope_element::Arch;
@@ -16,6 +17,8 @@ use isotope_plan::{Bootstrap, Packages, Source};
 use isotope_sys::command::Tool;
 use isotope_sys::target::{TargetDir, TargetPath};
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::Path;
 
 /// dnf and rpm.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +41,26 @@ const LEFT: [&str; 9] = [
 ];
 
 impl PackageManager for Dnf {
+    fn resolve(&self, what: &Bootstrap, ctx: &PackageCtx<'_>) -> Result<Vec<ResolvedPackage>, PackageError> {
+        let recommends = ctx.upcoming.iter().any(|packages| packages.recommends);
+        let (settings, _lock) = prepare(ctx, &what.sources, recommends)?;
+        let mut names: BTreeMap<String, Vec<String>> =
+            what.packages.iter().map(|name| (name.clone(), Vec::new())).collect();
+        for (name, wanting) in ctx.upcoming.iter().flat_map(|packages| &packages.install) {
+            names.entry(name.clone()).or_default().extend(wanting.iter().cloned());
+        }
+        let io = |source| PackageError::Io { what: "make a directory in", path: ctx.scratch.to_owned(), source };
+        let root = tempfile::tempdir_in(ctx.scratch).map_err(io)?;
+        // It shows what it would do, is told not to do it, and ends with status 1.
+        let tool = dnf(ctx, &settings, root.path()).arg("--assumeno").arg("install").args(names.keys());
+        let lines = drive(ctx, &tool.ok_codes(&[0, 1]), &names)?;
+        let packages = table::parse(&lines);
+        if packages.is_empty() {
+            return Err(words::refused(&lines, &names));
+        }
+        Ok(packages)
+    }
+
     fn bootstrap(&self, what: &Bootstrap, ctx: &PackageCtx<'_>) -> Result<(), PackageError> {
         if what.sources.is_empty() || what.packages.is_empty() {
             return Err(PackageError::Unsupported(
@@ -86,8 +109,8 @@ struct Request<'a> {
     names: &'a BTreeMap<String, Vec<String>>,
 }
 
-fn run(ctx: &PackageCtx<'_>, request: &Request<'_>) -> Result<(), PackageError> {
-    let Request { sources, recommends, verb, names } = *request;
+/// dnf's settings for a request, and the lock of its cache.
+fn prepare(ctx: &PackageCtx<'_>, sources: &[Source], recommends: bool) -> Result<(Settings, File), PackageError> {
     if let Some(keyring) = sources.iter().filter_map(|source| source.keyring.as_ref()).find(|path| !path.is_file()) {
         return Err(PackageError::Unsupported(format!(
             "key file {} is not on this host; set the element's `keyring` variable to the distribution's public key, \
@@ -97,15 +120,18 @@ fn run(ctx: &PackageCtx<'_>, request: &Request<'_>) -> Result<(), PackageError> 
     }
     let settings = Settings::new(ctx, LAYOUT)?;
     // dnf's own locks hold process ids, which mean nothing to a build in another PID namespace.
-    let _lock = hold(&settings.cache.join("lock"), ctx.events)?;
-    settings.write(sources, recommends, ctx.spec)?;
-    let sandbox =
-        ctx.target.enter(&Purpose { packages: true, defer_initramfs: ctx.defer_initramfs, ..Purpose::default() })?;
+    let lock = hold(&settings.cache.join("lock"), ctx.events)?;
+    settings.write(sources, recommends, ctx.policy, ctx.spec)?;
+    Ok((settings, lock))
+}
+
+/// dnf, working on `root`.
+fn dnf(ctx: &PackageCtx<'_>, settings: &Settings, root: &Path) -> Tool {
     let mut tool = Tool::new("dnf")
-        .args(["--assumeyes", "--config"])
+        .arg("--config")
         .arg(settings.config_file())
         .arg("--installroot")
-        .arg(sandbox.dir().host_path())
+        .arg(root)
         .arg(format!("--releasever={}", ctx.spec.release))
         .arg(format!("--forcearch={}", rpm_arch(ctx.spec.arch)))
         .args(settings.options())
@@ -115,7 +141,11 @@ fn run(ctx: &PackageCtx<'_>, request: &Request<'_>) -> Result<(), PackageError> 
     for (name, value) in ctx.proxy {
         tool = tool.env(name, value);
     }
-    let tool = tool.arg(verb).args(names.keys());
+    tool
+}
+
+/// Runs it to its end; what it prints.
+fn drive(ctx: &PackageCtx<'_>, tool: &Tool, names: &BTreeMap<String, Vec<String>>) -> Result<Vec<String>, PackageError> {
     ctx.events.command(&tool.line());
     let mut lines = Vec::new();
     let ended = tool.run_merged(&mut |line| {
@@ -123,6 +153,16 @@ fn run(ctx: &PackageCtx<'_>, request: &Request<'_>) -> Result<(), PackageError> 
         lines.push(line.to_owned());
     });
     ended.map_err(|source| words::explain(&lines, names, source))?;
+    Ok(lines)
+}
+
+fn run(ctx: &PackageCtx<'_>, request: &Request<'_>) -> Result<(), PackageError> {
+    let Request { sources, recommends, verb, names } = *request;
+    let (settings, _lock) = prepare(ctx, sources, recommends)?;
+    let sandbox =
+        ctx.target.enter(&Purpose { packages: true, defer_initramfs: ctx.defer_initramfs, ..Purpose::default() })?;
+    let tool = dnf(ctx, &settings, sandbox.dir().host_path()).arg("--assumeyes").arg(verb).args(names.keys());
+    drive(ctx, &tool, names)?;
     sandbox.leave()?;
     // Whatever dnf thinks of its settings: logs and caches of this host's dnf are none of the target's.
     for path in LEFT {

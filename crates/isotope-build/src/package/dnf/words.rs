@@ -37,6 +37,19 @@ const CASES: [Case; 4] = [
 
 /// Makes an error of what dnf printed.
 pub fn explain(lines: &[String], wanted_by: &BTreeMap<String, Vec<String>>, source: CommandError) -> PackageError {
+    known(lines, wanted_by)
+        .unwrap_or_else(|| PackageError::Command { what: "cannot install or remove packages".to_owned(), source })
+}
+
+/// Makes an error of what dnf printed when it was to choose only.
+pub fn refused(lines: &[String], wanted_by: &BTreeMap<String, Vec<String>>) -> PackageError {
+    known(lines, wanted_by).unwrap_or_else(|| {
+        let last = lines.iter().rev().find(|line| !line.trim().is_empty());
+        PackageError::Unsupported(format!("dnf chose no packages: {}", last.map_or("it said nothing", |line| line.trim())))
+    })
+}
+
+fn known(lines: &[String], wanted_by: &BTreeMap<String, Vec<String>>) -> Option<PackageError> {
     let unknown: Vec<String> = lines
         .iter()
         .filter_map(|line| {
@@ -51,27 +64,23 @@ pub fn explain(lines: &[String], wanted_by: &BTreeMap<String, Vec<String>>, sour
         })
         .collect();
     if !unknown.is_empty() {
-        return PackageError::NotFound(unknown);
+        return Some(PackageError::NotFound(unknown));
     }
     for case in &CASES {
         let said = |line: &&String| case.says.iter().any(|text| line.to_lowercase().contains(text));
         // The last such line tells the outcome; those before it are attempts.
         if let Some(line) = lines.iter().rev().find(said) {
             let line = line.trim().trim_start_matches("Error: ").trim_start_matches("- ");
-            return PackageError::Remote(format!("{}: {line}; {}", case.means, case.remedy));
+            return Some(PackageError::Remote(format!("{}: {line}; {}", case.means, case.remedy)));
         }
     }
-    match lines.iter().position(|line| line.trim_start().starts_with("Problem")) {
-        Some(start) => {
-            let reasons: String = lines[start..]
-                .iter()
-                .take_while(|line| !line.starts_with('('))
-                .map(|line| format!("\n   {}", line.trim_end()))
-                .collect();
-            PackageError::Unsupported(format!("the packages cannot be installed together:{reasons}"))
-        }
-        None => PackageError::Command { what: "cannot install or remove packages".to_owned(), source },
-    }
+    let start = lines.iter().position(|line| line.trim_start().starts_with("Problem"))?;
+    let reasons: String = lines[start..]
+        .iter()
+        .take_while(|line| !line.starts_with('('))
+        .map(|line| format!("\n   {}", line.trim_end()))
+        .collect();
+    Some(PackageError::Unsupported(format!("the packages cannot be installed together:{reasons}")))
 }
 
 #[cfg(test)]
