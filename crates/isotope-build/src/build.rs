@@ -1,11 +1,12 @@
 //! The state of a running build: what steps share.
 
 use crate::cache::Cache;
+use crate::compose::Compose;
 use crate::error::StepError;
 use crate::event::Events;
 use crate::options::BuildOptions;
 use crate::package::{self, InstalledPackage, PackageCtx, PackageManager};
-use crate::report::OutputFile;
+use crate::report::{CommitReport, OutputFile};
 use crate::sandbox::{Purpose, TargetRoot};
 use crate::work::Work;
 use isotope_disk::MountedDisk;
@@ -34,6 +35,8 @@ pub(crate) struct Products {
     pub packages: Vec<InstalledPackage>,
     /// Files.
     pub outputs: Vec<OutputFile>,
+    /// The commit of a compose.
+    pub commit: Option<CommitReport>,
     /// What the user should know.
     pub warnings: Vec<String>,
 }
@@ -59,6 +62,10 @@ pub(crate) struct Build<'a> {
     pub stage: Stage,
     /// Whether the tree has been cleaned, listed and its times clamped.
     pub sealed: bool,
+    /// What a compose knows of the commit before it.
+    pub compose: Option<Compose>,
+    /// Nothing is left to do: the steps that follow are not run.
+    pub done: bool,
     pub products: Products,
     pub scene: Scene,
 }

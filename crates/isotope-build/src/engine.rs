@@ -91,6 +91,9 @@ fn execute(orders: Orders<'_>, events: &Events) -> Result<Report, Box<Failure>> 
         let duration = begun.elapsed();
         events.send(Event::StepFinished { index, duration });
         steps.push(StepTime { id: step.id.clone(), duration });
+        if build.done {
+            break;
+        }
     }
     let mut report = Report {
         name: orders.plan.name.clone(),
@@ -100,6 +103,7 @@ fn execute(orders: Orders<'_>, events: &Events) -> Result<Report, Box<Failure>> 
         duration: start.elapsed(),
         steps,
         packages: std::mem::take(&mut build.products.packages),
+        commit: build.products.commit.take(),
         warnings: orders.plan.warnings.iter().chain(&build.products.warnings).cloned().collect(),
     };
     let geometry = if let Stage::Closed(geometry) = &build.stage { Some(geometry) } else { None };
@@ -120,6 +124,8 @@ fn prepare<'a>(orders: Orders<'a>, events: &Events) -> Result<Build<'a>, StepErr
         target,
         stage: Stage::Tree,
         sealed: false,
+        compose: None,
+        done: false,
         products: Products::default(),
         scene: Scene::default(),
     })

@@ -8,6 +8,8 @@ use isotope_boot::BootError;
 use isotope_disk::DiskError;
 use isotope_image::export::ExportError;
 use isotope_image::output::OutputError;
+use isotope_ostree::OstreeError;
+use isotope_ostree::tree::TreeError;
 use isotope_plan::Step;
 use isotope_sys::command::CommandError;
 use isotope_sys::target::TargetError;
@@ -42,6 +44,12 @@ pub(crate) enum StepError {
     /// An output failed.
     #[error(transparent)]
     Export(Box<ExportError>),
+    /// A repository or commit failed.
+    #[error(transparent)]
+    Ostree(Box<OstreeError>),
+    /// The tree cannot be laid out.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
     /// The manifest could not be written.
     #[error(transparent)]
     Manifest(#[from] OutputError),
@@ -57,6 +65,12 @@ pub(crate) enum StepError {
     /// The plan asks for what cannot be at this point: a fault of the planner.
     #[error("the plan is inconsistent: {0}")]
     Plan(&'static str),
+}
+
+impl From<OstreeError> for StepError {
+    fn from(error: OstreeError) -> Self {
+        Self::Ostree(Box::new(error))
+    }
 }
 
 impl StepError {
@@ -75,6 +89,8 @@ impl StepError {
             }
             Self::Sandbox(SandboxError::NotADirectory { .. }) | Self::Command { .. } => FailureClass::Configuration,
             Self::Disk(DiskError::Geometry(_)) => FailureClass::Configuration,
+            Self::Tree(TreeError::Target(_)) => FailureClass::Environment,
+            Self::Tree(_) => FailureClass::Configuration,
             _ => FailureClass::Environment,
         }
     }

@@ -57,6 +57,13 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         total: Option<u64>,
     },
+    /// What packages a compose has that the commit before it had not, and the other way round.
+    Packages {
+        /// The difference.
+        diff: PackageDiff,
+        /// The version of the commit before, or the beginning of its checksum.
+        since: String,
+    },
     /// Something the user should know; the build goes on.
     Warning {
         /// The message.
@@ -85,6 +92,41 @@ pub enum Event {
         /// The files it made.
         outputs: Vec<PathBuf>,
     },
+}
+
+/// The difference between the packages of two trees, each list sorted.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct PackageDiff {
+    /// Name and version.
+    pub added: Vec<(String, String)>,
+    /// Name and version.
+    pub removed: Vec<(String, String)>,
+    /// Name, version before, version now.
+    pub changed: Vec<(String, String, String)>,
+}
+
+impl PackageDiff {
+    /// Whether nothing differs.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl std::fmt::Display for PackageDiff {
+    /// A line for each package: `+` added, `-` removed, `~` changed.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { added, removed, changed } = self;
+        let mut lines: Vec<(&str, String)> = Vec::new();
+        lines.extend(added.iter().map(|(name, version)| (name.as_str(), format!("+ {name} {version}"))));
+        lines.extend(removed.iter().map(|(name, version)| (name.as_str(), format!("- {name} {version}"))));
+        lines.extend(changed.iter().map(|(name, old, new)| (name.as_str(), format!("~ {name} {old} → {new}"))));
+        lines.sort();
+        match lines.as_slice() {
+            [] => f.write_str("the same"),
+            lines => f.write_str(&lines.iter().map(|(_, line)| line.as_str()).collect::<Vec<_>>().join("\n")),
+        }
+    }
 }
 
 /// A failed step.

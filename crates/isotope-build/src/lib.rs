@@ -4,6 +4,7 @@
 
 mod build;
 mod cache;
+mod compose;
 mod engine;
 mod error;
 mod event;
@@ -22,7 +23,7 @@ pub mod sandbox;
 mod step;
 mod work;
 
-pub use event::{Event, Events, Failure, FailureClass};
+pub use event::{Event, Events, Failure, FailureClass, PackageDiff};
 pub use options::{BuildOptions, OnError, WorkPlace};
-pub use report::{BuildError, OutputFile, Problem, Report, StepTime};
+pub use report::{BuildError, CommitReport, OutputFile, Problem, Report, StepTime};
 pub use run::run;

@@ -66,6 +66,7 @@ fn describe(event: &Event) -> Option<String> {
         Event::Command { line } => format!("$ {line}"),
         Event::Output { line } => format!("  {line}"),
         Event::Progress { .. } => return None,
+        Event::Packages { diff, since } => format!("packages since {since}:\n{diff}"),
         Event::Warning { message } => format!("warning: {message}"),
         Event::StepFinished { index, duration } => format!("== step {index} took {:.3} s", duration.as_secs_f64()),
         Event::ShellStarted { message } => format!("shell: {message}"),

@@ -1,6 +1,6 @@
 //! What came of a build that succeeded, and why one did not.
 
-use crate::event::Failure;
+use crate::event::{Failure, PackageDiff};
 use crate::package::InstalledPackage;
 use isotope_plan::{Checksum, Format};
 use isotope_sys::namespace::NamespaceError;
@@ -26,8 +26,30 @@ pub struct Report {
     pub steps: Vec<StepTime>,
     /// What is installed in the image.
     pub packages: Vec<InstalledPackage>,
+    /// The commit of a compose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<CommitReport>,
     /// What the user should know.
     pub warnings: Vec<String>,
+}
+
+/// What a compose made, or found made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommitReport {
+    /// The repository.
+    pub repo: PathBuf,
+    /// The ref.
+    pub reference: String,
+    /// The commit that the ref points at.
+    pub checksum: String,
+    /// Its version.
+    pub version: Option<String>,
+    /// The commit before it.
+    pub parent: Option<String>,
+    /// Why no commit was made, if none was.
+    pub unchanged: Option<String>,
+    /// What its packages are beside those of the commit before; `None`: there was none, or it lists no packages.
+    pub packages: Option<PackageDiff>,
 }
 
 /// One file that a build made.

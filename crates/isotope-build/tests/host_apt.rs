@@ -64,7 +64,11 @@ fn bench(release: &str, more: &[Source]) -> Bench {
     bench.target.release = release.into();
     let mut sources = vec![source(&mirror("debian"), release)];
     sources.extend_from_slice(more);
-    bench.step(Phase::Root, "00-bootstrap", StepAction::Bootstrap(Bootstrap { packages: vec![], sources, policy: PackagePolicy::default() }));
+    bench.step(
+        Phase::Root,
+        "00-bootstrap",
+        StepAction::Bootstrap(Bootstrap { packages: vec![], sources, policy: PackagePolicy::default() }),
+    );
     // Downloads are shared by the tests of a run, as by builds.
     let cache = bench.path("cache");
     std::fs::remove_dir(&cache).unwrap();
@@ -218,7 +222,11 @@ fn host_a_package_that_nobody_has_is_named_with_its_element() {
 fn host_a_mirror_that_is_not_there_is_told() {
     let mut bench = Bench::new();
     let sources = vec![source("http://127.0.0.1:9/debian", "trixie")];
-    bench.step(Phase::Root, "00-bootstrap", StepAction::Bootstrap(Bootstrap { packages: vec![], sources, policy: PackagePolicy::default() }));
+    bench.step(
+        Phase::Root,
+        "00-bootstrap",
+        StepAction::Bootstrap(Bootstrap { packages: vec![], sources, policy: PackagePolicy::default() }),
+    );
     let message = message(&bench.run(&["memory"]));
     assert!(
         message.contains("a package archive cannot be reached") && message.contains("http://127.0.0.1:9/debian"),
@@ -235,7 +243,11 @@ fn host_a_signature_by_a_stranger_is_refused() {
     let mut bench = Bench::new();
     let keyring = Some(PathBuf::from("/usr/share/keyrings/debian-archive-removed-keys.gpg"));
     let sources = vec![Source { keyring, ..source(&mirror("debian"), "trixie") }];
-    bench.step(Phase::Root, "00-bootstrap", StepAction::Bootstrap(Bootstrap { packages: vec![], sources, policy: PackagePolicy::default() }));
+    bench.step(
+        Phase::Root,
+        "00-bootstrap",
+        StepAction::Bootstrap(Bootstrap { packages: vec![], sources, policy: PackagePolicy::default() }),
+    );
     let message = message(&bench.run(&["memory"]));
     assert!(message.contains("the signature of a package archive cannot be verified"), "{message}");
     assert!(message.contains("keyrings: /usr/share/keyrings/debian-archive-removed-keys.gpg"), "{message}");

@@ -104,7 +104,11 @@ fn bench(url: &str, verify: Option<&Path>, packages: &[&str]) -> Bench {
         verify: verify.is_some(),
     };
     let packages = packages.iter().map(|name| (*name).to_owned()).collect();
-    bench.step(Phase::Root, "00-bootstrap", StepAction::Bootstrap(Bootstrap { packages, sources: vec![source], policy: PackagePolicy::default() }));
+    bench.step(
+        Phase::Root,
+        "00-bootstrap",
+        StepAction::Bootstrap(Bootstrap { packages, sources: vec![source], policy: PackagePolicy::default() }),
+    );
     bench
 }
 

@@ -11,6 +11,7 @@
 
 mod checksum;
 mod commit;
+mod compose;
 mod error;
 mod info;
 mod kargs;

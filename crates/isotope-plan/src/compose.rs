@@ -158,7 +158,9 @@ fn reference(treefile: &Treefile, options: &ComposeOptions, problems: &mut Vec<P
     if !is_reference(&text) {
         let problem = Problem::configuration(format!("`{text}` is no ref"));
         let problem = origin.into_iter().fold(problem, |problem, origin| problem.at(&origin));
-        problems.push(problem.remedy("parts between slashes have letters, digits and `-_.`, and begin with a letter or digit"));
+        problems.push(
+            problem.remedy("parts between slashes have letters, digits and `-_.`, and begin with a letter or digit"),
+        );
     }
     text
 }
@@ -192,7 +194,8 @@ fn contradictions(treefile: &Treefile, problems: &mut Vec<Problem>) {
     for name in treefile.bootstrap_packages.iter().chain(&treefile.packages) {
         if excluded.contains(name.value.as_str()) {
             let message = format!("the package {} is wanted and excluded", name.value);
-            problems.push(Problem::configuration(message).at(&name.origin).remedy("leave it out of one of the two lists"));
+            problems
+                .push(Problem::configuration(message).at(&name.origin).remedy("leave it out of one of the two lists"));
         }
         if !is_package_name(&name.value) {
             let problem = Problem::configuration(format!("`{}` is no package name", name.value)).at(&name.origin);

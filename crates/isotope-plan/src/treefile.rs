@@ -29,6 +29,8 @@ pub struct Request {
     pub arch: Arch,
     /// `${releasever}`, instead of the treefile's own.
     pub release: Option<String>,
+    /// Variables that win over the treefile's `variables`.
+    pub variables: BTreeMap<String, String>,
 }
 
 /// Why a treefile cannot be used; all reasons.

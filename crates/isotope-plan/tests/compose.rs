@@ -5,6 +5,7 @@ mod support;
 use isotope_plan::compose::{self, ComposeOptions};
 use isotope_plan::treefile::{Disk, Request, Treefile, TreefileErrors, load};
 use isotope_plan::{Arch, HostFacts, Plan, SignKey, StepAction};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 fn fixtures() -> PathBuf {
@@ -12,7 +13,7 @@ fn fixtures() -> PathBuf {
 }
 
 fn read(file: &Path, release: Option<&str>) -> Result<Treefile, TreefileErrors> {
-    load(file, &Disk, &Request { arch: Arch::X86_64, release: release.map(str::to_owned) })
+    load(file, &Disk, &Request { arch: Arch::X86_64, release: release.map(str::to_owned), variables: BTreeMap::new() })
 }
 
 fn facts() -> HostFacts {
@@ -55,6 +56,23 @@ fn a_debian_tree_of_either_release() {
     assert_eq!(bookworm.name, "small-bookworm-x86_64");
     let json = serde_json::to_string(&bookworm).expect("JSON");
     assert_eq!(serde_json::from_str::<Plan>(&json).expect("a plan"), bookworm);
+}
+
+#[test]
+fn variables_of_the_caller_win_and_an_empty_mirror_is_none() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("t.yaml");
+    let text = "ref: a\npackages: [x]\nvariables: {main: 'http://a.example', more: 'http://b.example'}\n\
+        apt: {release: trixie, sources: [{mirror: '${main}'}, {mirror: '${more}'}]}\n";
+    std::fs::write(&file, text).expect("a file");
+    let uris = |variables: &[(&str, &str)]| -> Vec<String> {
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let treefile =
+            load(&file, &Disk, &Request { arch: Arch::X86_64, release: None, variables }).expect("a treefile");
+        treefile.archives.into_iter().map(|archive| archive.value.uri).collect()
+    };
+    assert_eq!(uris(&[]), ["http://a.example", "http://b.example"]);
+    assert_eq!(uris(&[("main", "host:debian"), ("more", "")]), ["host:debian"]);
 }
 
 #[test]
@@ -113,7 +131,8 @@ fn what_apts_section_refuses() {
 fn includes_that_go_round_and_files_that_are_missing() {
     let round = wrong(&[("a.yaml", "include: b.yaml\n"), ("b.yaml", "packages: [x]\ninclude: [./a.yaml]\n")]);
     insta::assert_snapshot!("include_circle", round);
-    let twice = wrong(&[("a.yaml", "include: [b.yaml, c.yaml]\n"), ("b.yaml", "include: c.yaml\n"), ("c.yaml", "units: []\n")]);
+    let twice =
+        wrong(&[("a.yaml", "include: [b.yaml, c.yaml]\n"), ("b.yaml", "include: c.yaml\n"), ("c.yaml", "units: []\n")]);
     insta::assert_snapshot!("include_twice", twice);
     insta::assert_snapshot!("include_missing", wrong(&[("a.yaml", "units: []\ninclude: nope.yaml\n")]));
     insta::assert_snapshot!("json_broken", wrong(&[("a.json", "{\"ref\": \"a\",\n \"packages\": [\"b\"\n")]));
@@ -121,9 +140,18 @@ fn includes_that_go_round_and_files_that_are_missing() {
 
 #[test]
 fn what_a_plan_needs_beside() {
-    insta::assert_snapshot!("no_packages", wrong(&[("a.yaml", "ref: a\napt: {release: trixie, sources: [{mirror: host:debian}]}\n")]));
+    insta::assert_snapshot!(
+        "no_packages",
+        wrong(&[("a.yaml", "ref: a\napt: {release: trixie, sources: [{mirror: host:debian}]}\n")])
+    );
     insta::assert_snapshot!("no_release", wrong(&[("a.yaml", "ref: a\npackages: [x]\nrepos: [y]\n")]));
-    insta::assert_snapshot!("no_repo", wrong(&[("a.yaml", "ref: a\nreleasever: 1\npackages: [x]\nrepos: [fedor]\n"), ("x.repo", "[fedora]\nbaseurl=http://x.example/\n")]));
+    insta::assert_snapshot!(
+        "no_repo",
+        wrong(&[
+            ("a.yaml", "ref: a\nreleasever: 1\npackages: [x]\nrepos: [fedor]\n"),
+            ("x.repo", "[fedora]\nbaseurl=http://x.example/\n")
+        ])
+    );
     insta::assert_snapshot!(
         "contradictions",
         wrong(&[(
@@ -154,5 +182,8 @@ fn the_one_that_includes_wins_and_lists_are_joined() {
     assert_eq!(treefile.reference.map(|placed| placed.value).as_deref(), Some("fedora-atomic/25/x86_64/docker-host"));
     assert_eq!(treefile.version, Some(("25".into(), ".".into())));
     let files: Vec<_> = treefile.files.iter().filter_map(|file| file.file_name()?.to_str()).collect();
-    assert_eq!(files, ["fedora-atomic-host.json", "fedora-atomic-base.yaml", "fedora-atomic-new.yaml", "fedora-atomic-x86.yaml"]);
+    assert_eq!(
+        files,
+        ["fedora-atomic-host.json", "fedora-atomic-base.yaml", "fedora-atomic-new.yaml", "fedora-atomic-x86.yaml"]
+    );
 }

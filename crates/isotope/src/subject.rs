@@ -119,7 +119,7 @@ fn read(file: &Path) -> anyhow::Result<Recipe> {
 }
 
 /// One failure for all problems.
-fn problems(problems: &[Problem]) -> anyhow::Error {
+pub fn problems(problems: &[Problem]) -> anyhow::Error {
     let class = match problems.iter().map(|problem| problem.class).min() {
         Some(ProblemClass::Usage) => Class::Usage,
         Some(ProblemClass::Environment) => Class::Environment,

@@ -31,6 +31,9 @@ _isotope() {
             isotope,completions)
                 cmd="isotope__subcmd__completions"
                 ;;
+            isotope,compose)
+                cmd="isotope__subcmd__compose"
+                ;;
             isotope,diff)
                 cmd="isotope__subcmd__diff"
                 ;;
@@ -106,6 +109,9 @@ _isotope() {
             isotope__subcmd__help,completions)
                 cmd="isotope__subcmd__help__subcmd__completions"
                 ;;
+            isotope__subcmd__help,compose)
+                cmd="isotope__subcmd__help__subcmd__compose"
+                ;;
             isotope__subcmd__help,diff)
                 cmd="isotope__subcmd__help__subcmd__diff"
                 ;;
@@ -173,7 +179,7 @@ _isotope() {
 
     case "${cmd}" in
         isotope)
-            opts="-v -q -h -V --elements-path --cache-dir --json --verbose --quiet --help --version build plan elements check new inspect diff boot cache doctor completions generate help"
+            opts="-v -q -h -V --elements-path --cache-dir --json --verbose --quiet --help --version build plan compose elements check new inspect diff boot cache doctor completions generate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -532,6 +538,84 @@ _isotope() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        isotope__subcmd__compose)
+            opts="-v -q -h --repo --ref --release --set --version --parent --subject --sign --gpg-homedir --delta --force --from --add --recommends --dry-run --work --keep-dir --log-format --elements-path --cache-dir --json --verbose --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --repo)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ref)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --release)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --set)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --version)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --parent)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --subject)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --sign)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --gpg-homedir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --add)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --work)
+                    COMPREPLY=($(compgen -W "auto memory disk" -- "${cur}"))
+                    return 0
+                    ;;
+                --keep-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "auto bars text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --elements-path)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cache-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         isotope__subcmd__diff)
             opts="-v -q -h --no-files --elements-path --cache-dir --json --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -721,7 +805,7 @@ _isotope() {
             return 0
             ;;
         isotope__subcmd__help)
-            opts="build plan elements check new inspect diff boot cache doctor completions generate help"
+            opts="build plan compose elements check new inspect diff boot cache doctor completions generate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -819,6 +903,20 @@ _isotope() {
             return 0
             ;;
         isotope__subcmd__help__subcmd__completions)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        isotope__subcmd__help__subcmd__compose)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

@@ -33,6 +33,7 @@ complete -c isotope -n "__fish_isotope_needs_command" -s h -l help -d 'Print hel
 complete -c isotope -n "__fish_isotope_needs_command" -s V -l version -d 'Print version'
 complete -c isotope -n "__fish_isotope_needs_command" -f -a "build" -d 'Build an image from a recipe or from elements'
 complete -c isotope -n "__fish_isotope_needs_command" -f -a "plan" -d 'Show what a build would do, in order'
+complete -c isotope -n "__fish_isotope_needs_command" -f -a "compose" -d 'Compose an ostree commit from packages, by a treefile'
 complete -c isotope -n "__fish_isotope_needs_command" -f -a "elements" -d 'List elements, or show one'
 complete -c isotope -n "__fish_isotope_needs_command" -f -a "check" -d 'Check an element or a recipe'
 complete -c isotope -n "__fish_isotope_needs_command" -f -a "new" -d 'Make a new element or recipe'
@@ -81,6 +82,35 @@ complete -c isotope -n "__fish_isotope_using_subcommand plan" -l json -d 'Print 
 complete -c isotope -n "__fish_isotope_using_subcommand plan" -s v -l verbose -d 'Show more: the output of every tool (-v)'
 complete -c isotope -n "__fish_isotope_using_subcommand plan" -s q -l quiet -d 'Show less: only warnings and errors'
 complete -c isotope -n "__fish_isotope_using_subcommand plan" -s h -l help -d 'Print help'
+complete -c isotope -n "__fish_isotope_using_subcommand compose" -l repo -d 'The archive repository that gets the commit; made if it is not there' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand compose" -l ref -d 'The ref, instead of the treefile\'s' -r
+complete -c isotope -n "__fish_isotope_using_subcommand compose" -l release -d 'The release that packages are of, instead of the treefile\'s' -r
+complete -c isotope -n "__fish_isotope_using_subcommand compose" -l set -d 'Set a variable of the treefile; wins over its own' -r
+complete -c isotope -n "__fish_isotope_using_subcommand compose" -l version -d 'Version of the commit [default: as automatic-version-prefix counts]' -r
+complete -c isotope -n "__fish_isotope_using_subcommand compose" -l parent -d 'The commit to follow [default: the ref\'s own]' -r
+complete -c isotope -n "__fish_isotope_using_subcommand compose" -l subject -d 'One line about the commit' -r
+complete -c isotope -n "__fish_isotope_using_subcommand compose" -l sign -d 'Sign the commit: ed25519:FILE (the secret key, base64), or gpg:KEY' -r
+complete -c isotope -n "__fish_isotope_using_subcommand compose" -l gpg-homedir -d 'GPG\'s home directory, for --sign gpg:KEY [default: ~/.gnupg]' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand compose" -l from -d 'Derive from this commit (or ref) of the repository' -r
+complete -c isotope -n "__fish_isotope_using_subcommand compose" -l add -d 'Packages to add to the commit, with --from' -r
+complete -c isotope -n "__fish_isotope_using_subcommand compose" -l work -d 'Where the tree is made: in memory where enough is free, or on disk below the cache directory' -r -f -a "auto\t'In memory where enough of it is free'
+memory\t'In memory'
+disk\t'On disk'"
+complete -c isotope -n "__fish_isotope_using_subcommand compose" -l keep-dir -d 'Where the tree of a compose that fails is kept [default: nowhere]' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand compose" -l log-format -d 'How events are shown' -r -f -a "auto\t'Bars on a terminal, lines elsewhere'
+bars\t'Progress bars'
+text\t'A readable log'
+json\t'One JSON object for each event, on stdout'"
+complete -c isotope -n "__fish_isotope_using_subcommand compose" -l elements-path -d 'Directories of elements, before ELEMENTS_PATH and the built-in ones (repeat or separate by colons)' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand compose" -l cache-dir -d 'Where downloads, logs and work directories are kept [default: /var/cache/isotope as root, else ~/.cache/isotope]' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand compose" -l delta -d 'Make a static delta from the parent'
+complete -c isotope -n "__fish_isotope_using_subcommand compose" -l force -d 'Compose even if nothing has changed'
+complete -c isotope -n "__fish_isotope_using_subcommand compose" -l recommends -d 'Also add what those packages recommend'
+complete -c isotope -n "__fish_isotope_using_subcommand compose" -l dry-run -d 'Show what would be done, and do nothing'
+complete -c isotope -n "__fish_isotope_using_subcommand compose" -l json -d 'Print data as JSON'
+complete -c isotope -n "__fish_isotope_using_subcommand compose" -s v -l verbose -d 'Show more: the output of every tool (-v)'
+complete -c isotope -n "__fish_isotope_using_subcommand compose" -s q -l quiet -d 'Show less: only warnings and errors'
+complete -c isotope -n "__fish_isotope_using_subcommand compose" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c isotope -n "__fish_isotope_using_subcommand elements; and not __fish_seen_subcommand_from list show help" -l elements-path -d 'Directories of elements, before ELEMENTS_PATH and the built-in ones (repeat or separate by colons)' -r -F
 complete -c isotope -n "__fish_isotope_using_subcommand elements; and not __fish_seen_subcommand_from list show help" -l cache-dir -d 'Where downloads, logs and work directories are kept [default: /var/cache/isotope as root, else ~/.cache/isotope]' -r -F
 complete -c isotope -n "__fish_isotope_using_subcommand elements; and not __fish_seen_subcommand_from list show help" -l json -d 'Print data as JSON'
@@ -233,19 +263,20 @@ complete -c isotope -n "__fish_isotope_using_subcommand generate" -l json -d 'Pr
 complete -c isotope -n "__fish_isotope_using_subcommand generate" -s v -l verbose -d 'Show more: the output of every tool (-v)'
 complete -c isotope -n "__fish_isotope_using_subcommand generate" -s q -l quiet -d 'Show less: only warnings and errors'
 complete -c isotope -n "__fish_isotope_using_subcommand generate" -s h -l help -d 'Print help'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan elements check new inspect diff boot cache doctor completions generate help" -f -a "build" -d 'Build an image from a recipe or from elements'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan elements check new inspect diff boot cache doctor completions generate help" -f -a "plan" -d 'Show what a build would do, in order'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan elements check new inspect diff boot cache doctor completions generate help" -f -a "elements" -d 'List elements, or show one'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan elements check new inspect diff boot cache doctor completions generate help" -f -a "check" -d 'Check an element or a recipe'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan elements check new inspect diff boot cache doctor completions generate help" -f -a "new" -d 'Make a new element or recipe'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan elements check new inspect diff boot cache doctor completions generate help" -f -a "inspect" -d 'Show what is in an image: partitions, filesystems, boot entries, packages'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan elements check new inspect diff boot cache doctor completions generate help" -f -a "diff" -d 'Compare two images'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan elements check new inspect diff boot cache doctor completions generate help" -f -a "boot" -d 'Boot an image in QEMU'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan elements check new inspect diff boot cache doctor completions generate help" -f -a "cache" -d 'What is kept between builds'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan elements check new inspect diff boot cache doctor completions generate help" -f -a "doctor" -d 'What this host can do, and what to install'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan elements check new inspect diff boot cache doctor completions generate help" -f -a "completions" -d 'Print a shell\'s completion script'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan elements check new inspect diff boot cache doctor completions generate help" -f -a "generate" -d 'Write the generated documentation'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan elements check new inspect diff boot cache doctor completions generate help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan compose elements check new inspect diff boot cache doctor completions generate help" -f -a "build" -d 'Build an image from a recipe or from elements'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan compose elements check new inspect diff boot cache doctor completions generate help" -f -a "plan" -d 'Show what a build would do, in order'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan compose elements check new inspect diff boot cache doctor completions generate help" -f -a "compose" -d 'Compose an ostree commit from packages, by a treefile'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan compose elements check new inspect diff boot cache doctor completions generate help" -f -a "elements" -d 'List elements, or show one'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan compose elements check new inspect diff boot cache doctor completions generate help" -f -a "check" -d 'Check an element or a recipe'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan compose elements check new inspect diff boot cache doctor completions generate help" -f -a "new" -d 'Make a new element or recipe'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan compose elements check new inspect diff boot cache doctor completions generate help" -f -a "inspect" -d 'Show what is in an image: partitions, filesystems, boot entries, packages'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan compose elements check new inspect diff boot cache doctor completions generate help" -f -a "diff" -d 'Compare two images'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan compose elements check new inspect diff boot cache doctor completions generate help" -f -a "boot" -d 'Boot an image in QEMU'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan compose elements check new inspect diff boot cache doctor completions generate help" -f -a "cache" -d 'What is kept between builds'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan compose elements check new inspect diff boot cache doctor completions generate help" -f -a "doctor" -d 'What this host can do, and what to install'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan compose elements check new inspect diff boot cache doctor completions generate help" -f -a "completions" -d 'Print a shell\'s completion script'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan compose elements check new inspect diff boot cache doctor completions generate help" -f -a "generate" -d 'Write the generated documentation'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan compose elements check new inspect diff boot cache doctor completions generate help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c isotope -n "__fish_isotope_using_subcommand help; and __fish_seen_subcommand_from elements" -f -a "list" -d 'List all elements of the search path (default)'
 complete -c isotope -n "__fish_isotope_using_subcommand help; and __fish_seen_subcommand_from elements" -f -a "show" -d 'Show an element: variables, phases, dependencies, README'
 complete -c isotope -n "__fish_isotope_using_subcommand help; and __fish_seen_subcommand_from new" -f -a "element" -d 'A directory with element.toml, README.md, a hook and a check'

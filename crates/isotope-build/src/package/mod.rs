@@ -49,6 +49,12 @@ pub trait PackageManager {
     /// The package database cannot be read.
     fn installed(&self, tree: &TargetDir) -> Result<Vec<InstalledPackage>, PackageError>;
 
+    /// The paths of an installed package, sorted; `None`: it is not installed. Needs no sandbox.
+    ///
+    /// # Errors
+    /// The package database cannot be read.
+    fn files(&self, tree: &TargetDir, package: &str) -> Result<Option<Vec<String>>, PackageError>;
+
     /// Removes what package management left in the tree: downloads, lists, logs, caches. Called once, at the end of
     /// the tree phases, whether or not the plan has a sysprep.
     ///

@@ -75,12 +75,12 @@ impl Script<'_> {
     }
 }
 
-fn with_env(tool: Tool, env: &BTreeMap<String, String>) -> Tool {
+pub(super) fn with_env(tool: Tool, env: &BTreeMap<String, String>) -> Tool {
     env.iter().fold(tool, |tool, (name, value)| tool.env(name, value))
 }
 
 /// What every hook sees, in diskimage-builder's words where it has some.
-fn common(plan: &Plan) -> BTreeMap<String, String> {
+pub(super) fn common(plan: &Plan) -> BTreeMap<String, String> {
     let arch = match (plan.target.family, plan.target.arch) {
         (Family::Debian, Arch::X86_64) => "amd64",
         (Family::Debian, Arch::Aarch64) => "arm64",

@@ -59,7 +59,7 @@ impl Run for Initramfs {
 }
 
 /// Versions of the kernels whose modules or image are installed.
-fn kernels(tree: &TargetDir) -> Result<BTreeSet<String>, TargetError> {
+pub(super) fn kernels(tree: &TargetDir) -> Result<BTreeSet<String>, TargetError> {
     let mut found = BTreeSet::new();
     for dir in ["/usr/lib/modules", "/lib/modules"] {
         for entry in tree.read_dir(dir)? {

@@ -6,7 +6,14 @@ mod export;
 mod files;
 mod hook;
 mod initramfs;
+mod ostree_checkout;
+mod ostree_commit;
+mod ostree_kernel;
+mod ostree_parent;
+mod ostree_tree;
+mod ostree_trim;
 mod packages;
+mod script;
 mod services;
 mod sysprep;
 mod write;
@@ -30,6 +37,13 @@ pub(crate) fn of(action: &StepAction) -> Box<dyn Run + '_> {
         StepAction::Write(write) => Box::new(write::Text(write)),
         StepAction::Services(services) => Box::new(services::Units(services)),
         StepAction::Hook(hook) => Box::new(hook::Script(hook)),
+        StepAction::Script(script) => Box::new(script::Text(script)),
+        StepAction::OstreeParent(parent) => Box::new(ostree_parent::Begin(parent)),
+        StepAction::OstreeCheckout(checkout) => Box::new(ostree_checkout::Unlay(checkout)),
+        StepAction::OstreeTrim(trim) => Box::new(ostree_trim::Trim(trim)),
+        StepAction::OstreeKernel(kernel) => Box::new(ostree_kernel::Kernel(kernel)),
+        StepAction::OstreeTree(tree) => Box::new(ostree_tree::Lay(tree)),
+        StepAction::OstreeCommit(commit) => Box::new(ostree_commit::Write(commit)),
         StepAction::Initramfs => Box::new(initramfs::Initramfs),
         StepAction::Sysprep(sysprep) => Box::new(sysprep::Reset(sysprep)),
         StepAction::Disk => Box::new(disk::Assemble),

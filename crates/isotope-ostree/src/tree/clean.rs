@@ -55,7 +55,8 @@ const REMOVED: &[&str] = &[
 /// Names that a compose gives to the machine it runs as, and a machine must not have by it.
 const HOST_NAMES: [&str; 2] = ["localhost", "localhost.localdomain"];
 
-const HOSTS: &str = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\nff02::1 ip6-allnodes\nff02::2 ip6-allrouters\n";
+const HOSTS: &str =
+    "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\nff02::1 ip6-allnodes\nff02::2 ip6-allrouters\n";
 
 /// Takes them away.
 pub(super) fn identity(tree: &TargetDir, machineid_compat: bool) -> Result<(), TreeError> {

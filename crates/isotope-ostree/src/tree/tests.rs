@@ -77,8 +77,8 @@ fn a_tree_of_packages_becomes_an_ostree_tree() {
     assert_eq!(
         names(&tree, "/"),
         [
-            "bin", "boot", "dev", "home", "lib", "media", "mnt", "opt", "ostree", "proc", "root", "run", "sbin", "srv", "sys",
-            "sysroot", "tmp", "usr", "var"
+            "bin", "boot", "dev", "home", "lib", "media", "mnt", "opt", "ostree", "proc", "root", "run", "sbin", "srv",
+            "sys", "sysroot", "tmp", "usr", "var"
         ]
     );
     for (path, content) in [

@@ -111,10 +111,8 @@ impl Users {
         for (name, numbers) in old {
             match new.get(name) {
                 Some(now) if *now == numbers => {}
-                Some(now) if file == "passwd" => changes.push(format!(
-                    "{what} {name} was {}:{} and is {}:{}",
-                    numbers.uid, numbers.gid, now.uid, now.gid
-                )),
+                Some(now) if file == "passwd" => changes
+                    .push(format!("{what} {name} was {}:{} and is {}:{}", numbers.uid, numbers.gid, now.uid, now.gid)),
                 Some(now) => changes.push(format!("{what} {name} was {} and is {}", numbers.gid, now.gid)),
                 None if ignored.iter().any(|ignored| ignored == name || ignored == "*") => {}
                 None => changes.push(format!("{what} {name} ({}) is gone", numbers.uid)),

@@ -50,7 +50,11 @@ pub fn derive(base: &Base, what: &Derived, options: &ComposeOptions, facts: &Hos
     }
     let Layout { target, kernel, tree } = base.layout.clone();
     let kernel = OstreeKernel { keep_existing: true, ..kernel };
-    let layout = Layout { target: target.clone(), kernel: OstreeKernel { keep_existing: false, ..kernel.clone() }, tree: tree.clone() };
+    let layout = Layout {
+        target: target.clone(),
+        kernel: OstreeKernel { keep_existing: false, ..kernel.clone() },
+        tree: tree.clone(),
+    };
     let metadata = [
         ("isotope.base".to_owned(), base.checksum.clone()),
         ("isotope.source".to_owned(), format!("{} + {}", base.checksum, what.add.join(" "))),
@@ -96,7 +100,11 @@ pub fn derive(base: &Base, what: &Derived, options: &ComposeOptions, facts: &Hos
         step(Phase::Root, "look at the commit before this one".to_owned(), StepAction::OstreeParent(parent)),
         step(Phase::Root, format!("check out {short} as a tree for packages"), StepAction::OstreeCheckout(checkout)),
         step(Phase::Install, format!("install {}", what.add.join(", ")), StepAction::Packages(packages)),
-        step(Phase::PostInstall, "kernels that are new, and their initramfs".to_owned(), StepAction::OstreeKernel(kernel)),
+        step(
+            Phase::PostInstall,
+            "kernels that are new, and their initramfs".to_owned(),
+            StepAction::OstreeKernel(kernel),
+        ),
         step(Phase::PostRoot, "turn the tree into an ostree tree".to_owned(), StepAction::OstreeTree(tree)),
         step(Phase::Export, format!("commit to {reference}"), StepAction::OstreeCommit(commit)),
     ]);

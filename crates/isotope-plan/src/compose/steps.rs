@@ -21,7 +21,11 @@ pub(super) fn plan(
     commit: OstreeCommit,
 ) -> Vec<Step> {
     let mut steps = Steps { treefile, steps: Vec::new() };
-    steps.add(Phase::Root, "look at the commit before this one", StepAction::OstreeParent(parent(treefile, options, &commit)));
+    steps.add(
+        Phase::Root,
+        "look at the commit before this one",
+        StepAction::OstreeParent(parent(treefile, options, &commit)),
+    );
     steps.packages(sources);
     let trim = trim(treefile);
     if trim != OstreeTrim::default() {
@@ -99,11 +103,8 @@ impl Steps<'_> {
         };
         let title = format!("make the base tree of {} {}", treefile.distro, treefile.release);
         self.add(Phase::Root, &title, StepAction::Bootstrap(Bootstrap { packages: first, sources, policy }));
-        let install: BTreeMap<String, Vec<String>> = treefile
-            .packages
-            .iter()
-            .map(|name| (name.value.clone(), vec![whose(&name.origin)]))
-            .collect();
+        let install: BTreeMap<String, Vec<String>> =
+            treefile.packages.iter().map(|name| (name.value.clone(), vec![whose(&name.origin)])).collect();
         if let Some(origin) = treefile.packages.first().map(|first| first.origin.clone()) {
             let more = if treefile.recommends { " with what they recommend" } else { "" };
             let title = format!("install {} package{}{more}", install.len(), if install.len() == 1 { "" } else { "s" });
@@ -151,7 +152,9 @@ fn parent(treefile: &Treefile, options: &ComposeOptions, commit: &OstreeCommit) 
         reference: commit.reference.clone(),
         parent: commit.parent.clone(),
         keep_users: treefile.preserve_passwd,
-        user_files: files.filter_map(|check| if let Check::File(file) = check { Some(file.clone()) } else { None }).collect(),
+        user_files: files
+            .filter_map(|check| if let Check::File(file) = check { Some(file.clone()) } else { None })
+            .collect(),
         force: options.force,
     }
 }

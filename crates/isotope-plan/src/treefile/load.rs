@@ -44,8 +44,9 @@ impl Files for Disk {
 /// # Errors
 /// Everything that is wrong with them.
 pub fn load(path: &Path, files: &dyn Files, request: &Request) -> Result<Treefile, TreefileErrors> {
-    let mut loader = Loader { files, request, seen: Vec::new(), chain: Vec::new(), errors: Vec::new(), warnings: Vec::new() };
-    let layer = loader.file(path, None, &Variables::new());
+    let mut loader =
+        Loader { files, request, seen: Vec::new(), chain: Vec::new(), errors: Vec::new(), warnings: Vec::new() };
+    let layer = loader.file(path, None, &request.variables);
     let treefile = loader.settle(path, layer);
     if loader.errors.is_empty() {
         Ok(Treefile { files: loader.seen, warnings: loader.warnings, ..treefile })
@@ -81,7 +82,10 @@ impl Loader<'_> {
             return complain(self, format!("treefiles include each other in a circle: {round}"));
         }
         if self.seen.contains(path) {
-            return complain(self, format!("{} is included a second time; each treefile may be there once", path.display()));
+            return complain(
+                self,
+                format!("{} is included a second time; each treefile may be there once", path.display()),
+            );
         }
         let text = match self.files.read(path) {
             Ok(text) => text,
@@ -166,6 +170,7 @@ impl Loader<'_> {
         let mut variables = layer.variables.clone();
         variables.insert("basearch".to_owned(), self.request.arch.name().to_owned());
         variables.extend(release.clone().map(|release| ("releasever".to_owned(), release)));
+        variables.extend(self.request.variables.clone());
         if release.is_none() && self.errors.is_empty() {
             let hint = "write `releasever: …` (with apt: `apt: {release: …}`), or give one with --release";
             self.errors.push(Diagnostic::error(path, "the treefile names no release").hint(Some(hint.to_owned())));
@@ -247,7 +252,10 @@ impl Loader<'_> {
     fn archives(&mut self, layer: &Layer, variables: &Variables) -> Vec<Placed<Archive>> {
         if let Some(apt) = &layer.apt {
             if let Some(repo) = layer.repos.first() {
-                let warning = Diagnostic::error(repo.origin.file.as_deref().unwrap_or(Path::new("")), "`repos` has no effect beside `apt`");
+                let warning = Diagnostic::error(
+                    repo.origin.file.as_deref().unwrap_or(Path::new("")),
+                    "`repos` has no effect beside `apt`",
+                );
                 self.warnings.push(warning.severity(isotope_element::Severity::Warning));
             }
             if apt.sources.is_empty() && self.errors.is_empty() {
@@ -255,7 +263,9 @@ impl Loader<'_> {
                 let hint = "for example: sources: [{mirror: host:debian}]".to_owned();
                 self.errors.push(Diagnostic::error(&file, "`apt` has no sources").hint(Some(hint)));
             }
-            return apt.sources.iter().map(|source| self.apt_archive(source, variables)).collect();
+            let archives = apt.sources.iter().map(|source| self.apt_archive(source, variables));
+            // A mirror that is a variable may be empty: then there is none of that kind.
+            return archives.filter(|archive| !archive.value.uri.trim().is_empty()).collect();
         }
         self.rpm_archives(layer, variables)
     }
@@ -311,7 +321,11 @@ impl Loader<'_> {
                 None => {
                     let hint = suggest(&repo.value, sections.keys().map(String::as_str), "repositories there");
                     let hint = hint.or_else(|| Some("there is no .repo file beside the treefile".to_owned()));
-                    self.error(&repo.origin, format!("no .repo file beside the treefile has a repository `{}`", repo.value), hint);
+                    self.error(
+                        &repo.origin,
+                        format!("no .repo file beside the treefile has a repository `{}`", repo.value),
+                        hint,
+                    );
                 }
             }
         }

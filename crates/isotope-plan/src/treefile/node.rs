@@ -207,7 +207,8 @@ impl<'t> Builder<'t> {
                 return Err(self.text.error(key.at, "a key must be a text"));
             };
             if let Some((first, _)) = entries.iter().find(|(other, _)| other.name == name) {
-                let message = format!("the key `{name}` stands here a second time; it is in line {} too", first.at.line);
+                let message =
+                    format!("the key `{name}` stands here a second time; it is in line {} too", first.at.line);
                 return Err(self.text.error(key.at, message));
             }
             let (event, span) = self.next()?;
@@ -228,7 +229,11 @@ fn count(node: &Node) -> usize {
 fn at(span: Span) -> At {
     let number = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
     let width = if span.end.line() == span.start.line() { span.end.col().saturating_sub(span.start.col()) } else { 1 };
-    At { line: number(span.start.line().max(1)), column: number(span.start.col()).saturating_add(1), width: number(width.max(1)) }
+    At {
+        line: number(span.start.line().max(1)),
+        column: number(span.start.col()).saturating_add(1),
+        width: number(width.max(1)),
+    }
 }
 
 #[cfg(test)]
@@ -241,7 +246,10 @@ mod tests {
 
     #[test]
     fn yaml_and_json_give_the_same_values_with_their_places() {
-        for text in ["packages:\n  - a\n  - \"b\"\nselinux: false\n", "{\"packages\": [\n  \"a\",\n\t\"b\"],\n\"selinux\": false}"] {
+        for text in [
+            "packages:\n  - a\n  - \"b\"\nselinux: false\n",
+            "{\"packages\": [\n  \"a\",\n\t\"b\"],\n\"selinux\": false}",
+        ] {
             let node = parse(text).unwrap().unwrap();
             let Kind::Map(entries) = &node.kind else { panic!("{node:?}") };
             assert_eq!(entries[0].0.name, "packages");

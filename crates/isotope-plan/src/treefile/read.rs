@@ -97,7 +97,6 @@ impl Reader<'_> {
         }
     }
 
-    #[expect(clippy::too_many_lines, reason = "one line for each key: the table of what is read")]
     fn value(&mut self, name: &str, key: &Key, node: &Node) {
         match name {
             "edition" => self.read.layer.edition = self.edition(node),
@@ -165,7 +164,8 @@ impl Reader<'_> {
     }
 
     pub(super) fn placed<T>(&self, at: At, value: T) -> Placed<T> {
-        let origin = Origin { element: "treefile".to_owned(), file: Some(self.text.path.to_owned()), line: Some(at.line) };
+        let origin =
+            Origin { element: "treefile".to_owned(), file: Some(self.text.path.to_owned()), line: Some(at.line) };
         Placed { value, origin }
     }
 
@@ -278,7 +278,9 @@ impl Reader<'_> {
             return None;
         };
         let entry = |name: &str| entries.iter().find(|(key, _)| key.name == name).map(|(_, value)| value);
-        if let Some((key, _)) = entries.iter().find(|(key, _)| !["type", "filename", "entries"].contains(&key.name.as_str())) {
+        if let Some((key, _)) =
+            entries.iter().find(|(key, _)| !["type", "filename", "entries"].contains(&key.name.as_str()))
+        {
             let hint = suggest(&key.name, ["type", "filename"], "keys");
             self.error_hint(key.at, format!("there is no key `{}` here", key.name), hint);
         }
@@ -313,7 +315,10 @@ impl Reader<'_> {
                 continue;
             };
             let Some(dest) = tree_path(dest) else {
-                self.error(at, format!("`{dest}` is no path in the tree: it must not be empty, and have no `.` and `..`"));
+                self.error(
+                    at,
+                    format!("`{dest}` is no path in the tree: it must not be empty, and have no `.` and `..`"),
+                );
                 continue;
             };
             if !["/usr/", "/etc/"].iter().any(|start| dest.starts_with(start)) {
@@ -371,7 +376,11 @@ impl Reader<'_> {
         rows.iter()
             .map(|row| {
                 let items = self.texts(row).into_iter().map(|item| item.value).collect();
-                let at = if let Kind::List(items) = &row.kind { items.first().map_or(row.at, |first| first.at) } else { row.at };
+                let at = if let Kind::List(items) = &row.kind {
+                    items.first().map_or(row.at, |first| first.at)
+                } else {
+                    row.at
+                };
                 (at, items)
             })
             .collect()
@@ -390,7 +399,8 @@ impl Reader<'_> {
 
     fn arch_include(&mut self, node: &Node) {
         let Kind::Map(entries) = &node.kind else {
-            return self.error(node.at, format!("a map of architectures is expected here, and this is {}", node.what()));
+            return self
+                .error(node.at, format!("a map of architectures is expected here, and this is {}", node.what()));
         };
         for (key, value) in entries {
             if !ARCHES.contains(&key.name.as_str()) {
@@ -432,7 +442,10 @@ impl Reader<'_> {
         let text = self.text(node)?.value;
         let words: Vec<&str> = text.split_whitespace().collect();
         let [name, operator, value] = words.as_slice() else {
-            self.error(node.at, format!("`{text}` is no condition: variable, operator and value, with blanks between them"));
+            self.error(
+                node.at,
+                format!("`{text}` is no condition: variable, operator and value, with blanks between them"),
+            );
             return None;
         };
         if !["==", "!=", "<", "<=", ">", ">="].contains(operator) {

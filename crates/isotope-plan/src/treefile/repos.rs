@@ -74,7 +74,8 @@ pub fn archive(section: &Section, variables: &Variables) -> Result<Placed<Archiv
     let Some(uri) = uri else {
         return Err(format!("the repository `{}` has no baseurl, metalink or mirrorlist", section.id));
     };
-    let verify = value("gpgcheck").is_none_or(|value| ["1", "true", "yes", "on"].contains(&value.to_lowercase().as_str()));
+    let verify =
+        value("gpgcheck").is_none_or(|value| ["1", "true", "yes", "on"].contains(&value.to_lowercase().as_str()));
     let keyring = value("gpgkey").and_then(first).map(|key| PathBuf::from(key.strip_prefix("file://").unwrap_or(&key)));
     if let Some(key) = keyring.as_ref().filter(|key| verify && !key.is_absolute()) {
         return Err(format!(
@@ -105,7 +106,8 @@ mod tests {
     #[test]
     fn repositories_become_archives() {
         let sections = parse(Path::new("t/fedora.repo"), TEXT);
-        let variables = [("releasever", "42"), ("basearch", "x86_64")].map(|(a, b)| (a.to_owned(), b.to_owned())).into();
+        let variables =
+            [("releasever", "42"), ("basearch", "x86_64")].map(|(a, b)| (a.to_owned(), b.to_owned())).into();
         let fedora = archive(&sections[0], &variables).unwrap();
         assert_eq!(fedora.value.uri, "metalink:https://mirrors.example/metalink?repo=fedora-42&arch=x86_64");
         assert_eq!(fedora.value.keyring.as_deref(), Some(Path::new("/etc/pki/rpm-gpg/RPM-GPG-KEY-fedora-42-x86_64")));

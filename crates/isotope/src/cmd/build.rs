@@ -48,13 +48,23 @@ enum OnErrorArg {
 
 /// Where the tree is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum WorkArg {
+pub(super) enum WorkArg {
     /// In memory where enough of it is free
     Auto,
     /// In memory
     Memory,
     /// On disk
     Disk,
+}
+
+impl From<WorkArg> for WorkPlace {
+    fn from(arg: WorkArg) -> Self {
+        match arg {
+            WorkArg::Auto => Self::Auto,
+            WorkArg::Memory => Self::Memory,
+            WorkArg::Disk => Self::Disk,
+        }
+    }
 }
 
 /// Builds.
@@ -73,11 +83,7 @@ pub fn run(args: &Args, ctx: &Context) -> anyhow::Result<ExitCode> {
                 OnError::Keep(args.keep_dir.clone().unwrap_or_else(|| output_dir.join(format!("{}.failed", plan.name))))
             }
         },
-        work: match args.work {
-            WorkArg::Auto => WorkPlace::Auto,
-            WorkArg::Memory => WorkPlace::Memory,
-            WorkArg::Disk => WorkPlace::Disk,
-        },
+        work: args.work.into(),
         jobs: args.jobs,
         proxy: proxy(&ctx.env),
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -92,7 +98,7 @@ pub fn run(args: &Args, ctx: &Context) -> anyhow::Result<ExitCode> {
 }
 
 /// Proxy settings, the only part of the caller's environment that a build sees.
-fn proxy(env: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+pub(super) fn proxy(env: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     ["http_proxy", "https_proxy", "no_proxy"]
         .iter()
         .filter_map(|name| {
@@ -113,7 +119,7 @@ fn describe(report: &Report) -> String {
 }
 
 /// A build's error with its class and what to do about it.
-fn explain(error: BuildError) -> anyhow::Error {
+pub(super) fn explain(error: BuildError) -> anyhow::Error {
     let failure = match error {
         BuildError::Failed(failure) => {
             let class = match failure.class {

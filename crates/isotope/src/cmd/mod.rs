@@ -5,6 +5,7 @@ pub mod build;
 pub mod cache;
 pub mod check;
 pub mod completions;
+pub mod compose;
 pub mod diff;
 pub mod doctor;
 pub mod elements;
@@ -39,6 +40,8 @@ pub enum Command {
     Build(build::Args),
     /// Show what a build would do, in order
     Plan(plan::Args),
+    /// Compose an ostree commit from packages, by a treefile
+    Compose(compose::Args),
     /// List elements, or show one
     Elements(elements::Args),
     /// Check an element or a recipe
@@ -67,6 +70,7 @@ pub fn run(command: Command, ctx: &Context) -> anyhow::Result<ExitCode> {
     match command {
         Command::Build(args) => build::run(&args, ctx),
         Command::Plan(args) => plan::run(&args, ctx),
+        Command::Compose(args) => compose::run(&args, ctx),
         Command::Elements(args) => elements::run(&args, ctx),
         Command::Check(args) => check::run(&args, ctx),
         Command::New(args) => new::run(&args, ctx),

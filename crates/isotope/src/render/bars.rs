@@ -77,6 +77,12 @@ impl Renderer for Bars {
                     what.as_ref().map(|what| format!(": {what}")).unwrap_or_default()
                 ));
             }
+            Event::Packages { diff, since } => {
+                self.above(&format!("  packages since {since}:"));
+                for line in diff.to_string().lines() {
+                    self.above(&format!("    {line}"));
+                }
+            }
             Event::Warning { message } => self.above(&format!("{} {message}", self.out.paint("33", "warning:"))),
             Event::StepFinished { duration, .. } => {
                 self.above(&format!(

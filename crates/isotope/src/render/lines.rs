@@ -49,6 +49,12 @@ impl Renderer for Text {
             Event::Command { line } if self.verbose => self.line(&format!("          $ {line}")),
             Event::Output { line } if self.verbose => self.line(&format!("          {line}")),
             Event::Progress { what, done, total: Some(total) } => self.progress(what.as_deref(), *done, *total),
+            Event::Packages { diff, since } => {
+                self.line(&format!("          packages since {since}:"));
+                for line in diff.to_string().lines() {
+                    self.line(&format!("            {line}"));
+                }
+            }
             Event::Warning { message } => self.out.warning(message),
             Event::StepFinished { duration, .. } if duration.as_secs() >= 1 => {
                 self.line(&format!("          took {}", seconds(*duration)));

@@ -162,6 +162,19 @@ impl PackageManager for Apt {
         Ok(found)
     }
 
+    fn files(&self, tree: &TargetDir, package: &str) -> Result<Option<Vec<String>>, PackageError> {
+        let lists = tree.read_dir("/var/lib/dpkg/info")?;
+        // `name.list`, or `name:arch.list` of a package that can be there for several architectures.
+        let own = |name: &str| {
+            let stem = name.strip_suffix(".list")?;
+            (stem.split(':').next() == Some(package)).then(|| format!("/var/lib/dpkg/info/{name}"))
+        };
+        let Some(list) = lists.iter().find_map(|entry| own(&entry.name.to_string_lossy())) else { return Ok(None) };
+        let mut files: Vec<String> = tree.read_text(list)?.lines().map(str::to_owned).collect();
+        files.sort();
+        Ok(Some(files))
+    }
+
     fn clean(&self, ctx: &PackageCtx<'_>) -> Result<(), PackageError> {
         Ok(tidy::tidy(ctx.target.tree(), ctx.epoch)?)
     }

@@ -147,7 +147,8 @@ mod tests {
             verify: true,
         };
         let unsigned = Source { suite: "own".into(), keyring: None, verify: false, ..source.clone() };
-        let listed = Source { uri: "metalink:http://m.example/?a=b".into(), suite: "listed".into(), ..unsigned.clone() };
+        let listed =
+            Source { uri: "metalink:http://m.example/?a=b".into(), suite: "listed".into(), ..unsigned.clone() };
         let policy = PackagePolicy { exclude: vec!["a".into(), "b".into()], no_documentation: true, languages: None };
         let text = dnf_conf(&[listed], false, &policy, &target("fedora", "42"));
         assert!(text.contains("\nexcludepkgs=a b\ntsflags=nodocs\n"), "{text}");

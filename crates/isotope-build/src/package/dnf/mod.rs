@@ -84,6 +84,10 @@ impl PackageManager for Dnf {
         query::installed(tree)
     }
 
+    fn files(&self, tree: &TargetDir, package: &str) -> Result<Option<Vec<String>>, PackageError> {
+        query::files(tree, package)
+    }
+
     fn clean(&self, ctx: &PackageCtx<'_>) -> Result<(), PackageError> {
         for path in LEFT {
             ctx.target.tree().remove_tree(TargetPath::new(path))?;
@@ -145,7 +149,11 @@ fn dnf(ctx: &PackageCtx<'_>, settings: &Settings, root: &Path) -> Tool {
 }
 
 /// Runs it to its end; what it prints.
-fn drive(ctx: &PackageCtx<'_>, tool: &Tool, names: &BTreeMap<String, Vec<String>>) -> Result<Vec<String>, PackageError> {
+fn drive(
+    ctx: &PackageCtx<'_>,
+    tool: &Tool,
+    names: &BTreeMap<String, Vec<String>>,
+) -> Result<Vec<String>, PackageError> {
     ctx.events.command(&tool.line());
     let mut lines = Vec::new();
     let ended = tool.run_merged(&mut |line| {

@@ -12,8 +12,36 @@ const FORMAT: &str = r"%{NAME}\t%{EPOCHNUM}:%{VERSION}-%{RELEASE}\t%{ARCH}\t%{SO
 
 /// Asks rpm, about a copy: reading a database leaves files beside it, and its place in the tree may be a link.
 pub fn installed(tree: &TargetDir) -> Result<Vec<InstalledPackage>, PackageError> {
+    let Some(copy) = copy(tree)? else { return Ok(Vec::new()) };
+    let output = rpm(&copy).args(["-qa", "--queryformat", FORMAT]).run();
+    let output =
+        output.map_err(|source| PackageError::Command { what: "cannot read the rpm database".into(), source })?;
+    Ok(parse(&output.text()))
+}
+
+/// The paths of a package; `None`: it is not installed.
+pub fn files(tree: &TargetDir, package: &str) -> Result<Option<Vec<String>>, PackageError> {
+    let Some(copy) = copy(tree)? else { return Ok(None) };
+    let output = rpm(&copy).args(["-q", "--list", "--", package]).ok_codes(&[0, 1]).run();
+    let output =
+        output.map_err(|source| PackageError::Command { what: "cannot read the rpm database".into(), source })?;
+    let text = output.text();
+    if text.contains("is not installed") {
+        return Ok(None);
+    }
+    let mut files: Vec<String> = text.lines().filter(|line| line.starts_with('/')).map(str::to_owned).collect();
+    files.sort();
+    Ok(Some(files))
+}
+
+fn rpm(copy: &tempfile::TempDir) -> Tool {
+    Tool::new("rpm").arg("--dbpath").arg(copy.path())
+}
+
+/// A copy of the database, if there is one.
+fn copy(tree: &TargetDir) -> Result<Option<tempfile::TempDir>, PackageError> {
     let found = |place: &str| FILES.iter().any(|file| tree.exists(TargetPath::new(place).join(file)));
-    let Some(place) = PLACES.into_iter().find(|place| found(place)) else { return Ok(Vec::new()) };
+    let Some(place) = PLACES.into_iter().find(|place| found(place)) else { return Ok(None) };
     let io = |what, path: &std::path::Path| {
         let path = path.to_owned();
         move |source| PackageError::Io { what, path, source }
@@ -28,10 +56,7 @@ pub fn installed(tree: &TargetDir) -> Result<Vec<InstalledPackage>, PackageError
         let to = copy.path().join(&entry.name);
         std::fs::write(&to, tree.read(TargetPath::new(place).join(&entry.name))?).map_err(io("write", &to))?;
     }
-    let output = Tool::new("rpm").arg("--dbpath").arg(copy.path()).args(["-qa", "--queryformat", FORMAT]).run();
-    let output =
-        output.map_err(|source| PackageError::Command { what: "cannot read the rpm database".into(), source })?;
-    Ok(parse(&output.text()))
+    Ok(Some(copy))
 }
 
 fn parse(text: &str) -> Vec<InstalledPackage> {

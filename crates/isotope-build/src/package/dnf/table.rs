@@ -41,7 +41,11 @@ mod tests {
             parse(&lines).into_iter().map(|package| format!("{} {}", package.name, package.digest)).collect();
         assert_eq!(
             found,
-            ["a-very-long-name-of-a-package-2:3.4-5.fc42.x86_64 updates", "poc-app-1.0-1.noarch local", "poc-lib-1-1.noarch local"]
+            [
+                "a-very-long-name-of-a-package-2:3.4-5.fc42.x86_64 updates",
+                "poc-app-1.0-1.noarch local",
+                "poc-lib-1-1.noarch local"
+            ]
         );
         assert!(parse(&["Error: nothing".to_owned()]).is_empty());
     }

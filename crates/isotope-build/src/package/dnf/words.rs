@@ -45,7 +45,10 @@ pub fn explain(lines: &[String], wanted_by: &BTreeMap<String, Vec<String>>, sour
 pub fn refused(lines: &[String], wanted_by: &BTreeMap<String, Vec<String>>) -> PackageError {
     known(lines, wanted_by).unwrap_or_else(|| {
         let last = lines.iter().rev().find(|line| !line.trim().is_empty());
-        PackageError::Unsupported(format!("dnf chose no packages: {}", last.map_or("it said nothing", |line| line.trim())))
+        PackageError::Unsupported(format!(
+            "dnf chose no packages: {}",
+            last.map_or("it said nothing", |line| line.trim())
+        ))
     })
 }
 
