@@ -1,7 +1,10 @@
-//! Benchmarks against peers, alternating in one run: qemu-img (export), cp and mke2fs (population), mmdebstrap (cold build).
+//! Benchmarks against peers, alternating in one run: qemu-img (export), cp and mke2fs (population), mmdebstrap (cold build), mmdebstrap
+//! with `ostree commit` and `ostree pull` (atomic).
 //!
 //! Each writes a table to `target/bench/<name>.md` and prints it. Figures are wall-clock and CPU seconds of this machine in
 //! this run; only their ratios mean something elsewhere.
+
+mod atomic;
 
 use crate::{Xtask, host};
 use anyhow::{Context, bail};
@@ -13,7 +16,7 @@ use xshell::cmd;
 /// How often each contender runs; the best of them counts.
 const ROUNDS: usize = 2;
 
-/// `cargo xtask bench [export|populate|build]`.
+/// `cargo xtask bench [build|export|populate|atomic]`.
 pub fn run(xtask: &Xtask, args: &[String]) -> anyhow::Result<ExitCode> {
     host::setup(xtask, host::Need::Everything)?;
     if !host::is_root() {
@@ -23,8 +26,8 @@ pub fn run(xtask: &Xtask, args: &[String]) -> anyhow::Result<ExitCode> {
     let isotope = host::compile(xtask, host::Profile::Release)?;
     let out = xtask.root.join("target/bench");
     xtask.shell.create_dir(&out)?;
-    if !["all", "export", "populate", "build"].contains(&which) {
-        bail!("there is no benchmark `{which}`; there are export, populate, build");
+    if !["all", "build", "export", "populate", "atomic"].contains(&which) {
+        bail!("there is no benchmark `{which}`; there are build, export, populate, atomic");
     }
     if which == "all" || which == "build" {
         build(xtask, &isotope, &out)?;
@@ -42,6 +45,9 @@ pub fn run(xtask: &Xtask, args: &[String]) -> anyhow::Result<ExitCode> {
         let work = subdir(xtask, &out, "populate")?;
         example(xtask, "isotope-disk", "bench_populate", &[&tree, &work], &out)?;
         remove_tree(xtask, &tree)?;
+    }
+    if which == "all" || which == "atomic" {
+        atomic::run(xtask, &isotope, &out)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -130,8 +136,7 @@ fn build(xtask: &Xtask, isotope: &Path, out: &Path) -> anyhow::Result<()> {
         theirs.push(time(xtask, &line, &log)?);
         remove_tree(xtask, &tree)?;
     }
-    let best = |times: &[Time]| times.iter().copied().min_by(|a, b| a.wall.total_cmp(&b.wall));
-    let (Some(our), Some(their)) = (best(&ours), best(&theirs)) else { bail!("nothing was timed") };
+    let (our, their) = (best(&ours)?, best(&theirs)?);
     let mut table = String::from("| contender | wall s | CPU s |\n|---|---|---|\n");
     writeln!(table, "| isotope build debian-cloud -t qcow2 (cold) | {:.1} | {:.1} |", our.wall, our.cpu)?;
     writeln!(table, "| mmdebstrap, the same packages, to a directory (cold) | {:.1} | {:.1} |", their.wall, their.cpu)?;
@@ -140,6 +145,11 @@ fn build(xtask: &Xtask, isotope: &Path, out: &Path) -> anyhow::Result<()> {
     shell.write_file(out.join("build.md"), &table)?;
     host::say(&table);
     Ok(())
+}
+
+/// The fastest run.
+fn best(times: &[Time]) -> anyhow::Result<Time> {
+    times.iter().copied().min_by(|a, b| a.wall.total_cmp(&b.wall)).context("nothing was timed")
 }
 
 fn remove_tree(xtask: &Xtask, tree: &Path) -> anyhow::Result<()> {
@@ -159,6 +169,12 @@ fn mmdebstrap_input(xtask: &Xtask, isotope: &Path, dir: &Path) -> anyhow::Result
         .or_else(|_| shell.read_file(dir.join("debian-cloud.manifest.json")));
     let manifest = manifest.with_context(|| format!("{} has no manifest beside it", image.display()))?;
     let include = cmd!(shell, "python3 -c {names}").stdin(&manifest).quiet().read()?;
+    Ok((include, sources_list(xtask, isotope, dir)?))
+}
+
+/// A sources.list of the archives that debian-cloud is built from.
+fn sources_list(xtask: &Xtask, isotope: &Path, dir: &Path) -> anyhow::Result<PathBuf> {
+    let shell = &xtask.shell;
     let lines = "import json,sys
 p=json.load(sys.stdin)
 for s in p['steps']:
@@ -169,5 +185,5 @@ for s in p['steps']:
     let sources = cmd!(shell, "python3 -c {lines}").stdin(&plan).quiet().read()?;
     let file = dir.join("sources.list");
     shell.write_file(&file, sources + "\n")?;
-    Ok((include, file))
+    Ok(file)
 }
