@@ -27,6 +27,7 @@ impl Checksum {
     }
 
     /// From the 32 bytes of an `ay` variant. `None`: another length (an empty one is how libostree says "none").
+    #[cfg(test)]
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         (bytes.len() == 32).then(|| Self(bytes.iter().map(|byte| format!("{byte:02x}")).collect()))
     }

@@ -20,6 +20,12 @@ pub enum OstreeError {
         /// The refs there are; empty: none, or a remote without a summary, which cannot tell.
         known: Vec<String>,
     },
+    /// A remote does not tell its refs.
+    #[error("{url} has no summary, so its refs are not known; name them, or make one there (`ostree summary -u`)")]
+    NoSummary {
+        /// The remote's URL.
+        url: String,
+    },
     /// A commit is not there, or only parts of it are.
     #[error("{place} has no commit {commit}{}", if *partial { " in full: pull it again, which resumes" } else { "" })]
     UnknownCommit {
@@ -51,7 +57,7 @@ pub enum OstreeError {
         expected: String,
     },
     /// What came over the wire, or lies in the repository, is not what its name says.
-    #[error("object {object} from {url} is damaged")]
+    #[error("object {object} from {url} is damaged; what else has come is kept")]
     Corrupt {
         /// `CHECKSUM.file`, `CHECKSUM.dirtree`, …
         object: String,
@@ -63,6 +69,16 @@ pub enum OstreeError {
     /// The remote stopped in the middle.
     #[error("{url} broke off; what has come is kept: run the same again, it resumes")]
     BrokenOff {
+        /// The remote's URL.
+        url: String,
+        /// What libostree said.
+        source: glib::Error,
+    },
+    /// The remote's repository lacks files of the commit.
+    #[error(
+        "{url} lacks an object of the commit: its repository is incomplete (`ostree fsck` there); what has come is kept"
+    )]
+    Incomplete {
         /// The remote's URL.
         url: String,
         /// What libostree said.
@@ -177,7 +193,8 @@ pub enum OstreeError {
 
 fn known_refs(name: &str, known: &[String]) -> String {
     if known.is_empty() {
-        return "; it has none, or has no summary to tell them by (`ostree summary -u` makes one)".to_owned();
+        return "; it has none, or no summary to tell them by (`ostree summary -u` makes one), or is no repository"
+            .to_owned();
     }
     let near = isotope_element::suggest(name, known.iter().map(String::as_str), "");
     let near = near.filter(|text| text.starts_with("did")).map(|text| format!("; {text}")).unwrap_or_default();

@@ -1,11 +1,10 @@
 //! Remotes: where a repository pulls from, and whose signatures it wants.
 
 use crate::repo::NEVER;
-use crate::{Checksum, OstreeError, Repo, sign};
-use isotope_plan::Bytes;
-use ostree::gio;
+use crate::scratch::Scratch;
+use crate::{CommitInfo, OstreeError, Pull, Repo, gpg_keys, sign};
+use ostree::glib::VariantDict;
 use ostree::glib::prelude::ToVariant as _;
-use ostree::glib::{Variant, VariantDict, VariantTy};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -14,9 +13,11 @@ use std::path::PathBuf;
 pub enum Verify {
     /// A GPG signature.
     Gpg {
-        /// Files of public keys (binary or armoured), imported into the repository: they stay with it.
+        /// Files of public keys (binary or armoured), imported into the repository: they stay with it. With none here and
+        /// no `keypath`, libostree takes those of `/usr/share/ostree/trusted.gpg.d`.
         keys: Vec<PathBuf>,
-        /// `gpgkeypath`: a file or directory of keys, read at each pull, on this host now and later by the booted system.
+        /// `gpgkeypath`: a file or directory of keys (more of them: separated by `;`), read at each pull, on this host now
+        /// and later by the booted system.
         keypath: Option<String>,
     },
     /// An ed25519 signature, as libostree's sign API makes them.
@@ -62,24 +63,11 @@ impl Remote {
     }
 }
 
-/// One ref of a remote, as its summary tells.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct RemoteRef {
-    /// Its commit.
-    pub commit: Checksum,
-    /// Seconds since 1970, if the summary says.
-    pub timestamp: Option<u64>,
-    /// The commit's version, if the summary says.
-    pub version: Option<String>,
-    /// Bytes of the commit object (not of its files).
-    pub commit_size: Bytes,
-}
-
 impl Repo {
     /// Adds a remote, or replaces the one of that name with its keys.
     ///
     /// # Errors
-    /// The name is not one, a key file is not one, or the repository cannot be written.
+    /// The name is not one, a key file is none, or the repository cannot be written.
     pub fn set_remote(&self, remote: &Remote) -> Result<(), OstreeError> {
         let Remote { name, url, verify, verify_summary, branches, options } = remote;
         let deed = |what: &str| self.refused(format!("{what} the remote {name:?}"));
@@ -93,8 +81,13 @@ impl Repo {
         let gpg = matches!(verify, Verify::Gpg { .. });
         dict.insert_value("gpg-verify", &gpg.to_variant());
         dict.insert_value("gpg-verify-summary", &(gpg && *verify_summary).to_variant());
+        let mut ring = None;
         match verify {
-            Verify::Gpg { keypath, .. } => {
+            Verify::Gpg { keys, keypath } => {
+                if !keys.is_empty() {
+                    let keys: Result<Vec<_>, _> = keys.iter().map(|key| gpg_keys::read(key)).collect();
+                    ring = Some(keys?.concat());
+                }
                 if let Some(path) = keypath {
                     dict.insert_value("gpgkeypath", &path.to_variant());
                 }
@@ -108,30 +101,43 @@ impl Repo {
         if self.remotes().iter().any(|known| known == name) {
             self.inner.remote_delete(name, NEVER).map_err(deed("replace"))?;
         }
-        self.inner.remote_add(name, Some(url), Some(&dict.end()), NEVER).map_err(deed("add"))?;
-        if let Verify::Gpg { keys, .. } = verify {
-            for key in keys {
-                self.import_gpg_key(name, key)?;
-            }
+        // The keys first: a remote without its keys would trust those of the host.
+        if let Some(ring) = ring {
+            let file = self.keyring(name);
+            std::fs::write(&file, ring).map_err(|source| OstreeError::Io {
+                deed: "write the keys to",
+                path: file.clone(),
+                source,
+            })?;
         }
-        Ok(())
+        self.inner.remote_add(name, Some(url), Some(&dict.end()), NEVER).map_err(deed("add"))
     }
 
-    fn import_gpg_key(&self, remote: &str, file: &PathBuf) -> Result<(), OstreeError> {
-        let data = std::fs::read(file).map_err(|source| OstreeError::Io {
-            deed: "read the GPG key",
-            path: file.clone(),
-            source,
-        })?;
-        let bad = |why: String| OstreeError::BadKey { what: file.display().to_string(), kind: "GPG public", why };
-        let stream = gio::MemoryInputStream::from_bytes(&ostree::glib::Bytes::from_owned(data));
-        let imported =
-            self.inner.remote_gpg_import(remote, Some(&stream), &[], NEVER).map_err(|error| bad(error.to_string()))?;
-        // Zero are imported, too, when the same key is given twice.
-        if imported == 0 && self.gpg_keys(remote).is_empty() {
-            return Err(bad("there is no public key in it".to_owned()));
+    /// Takes over another repository's remote with its keys.
+    pub(crate) fn copy_remote(&self, from: &Self, remote: &str) -> Result<(), OstreeError> {
+        from.remote_url(remote)?;
+        let section = format!("remote \"{remote}\"");
+        let (config, theirs) = (self.inner.copy_config(), from.inner.copy_config());
+        let keys = theirs.keys(&section).map_err(self.refused("read the remote of"))?;
+        for key in keys.iter() {
+            let value = theirs.value(&section, key.as_str()).map_err(self.refused("read the remote of"))?;
+            config.set_value(&section, key.as_str(), &value);
         }
-        Ok(())
+        self.inner
+            .write_config(&config)
+            .and_then(|()| self.inner.reload_config(NEVER))
+            .map_err(self.refused("copy a remote to"))?;
+        let (source, dest) = (from.keyring(remote), self.keyring(remote));
+        match std::fs::copy(&source, dest) {
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(source_error) => Err(OstreeError::Io { deed: "copy the keys of", path: source, source: source_error }),
+        }
+    }
+
+    /// Where libostree looks for the GPG keys of a remote.
+    pub(crate) fn keyring(&self, remote: &str) -> PathBuf {
+        self.path().join(format!("{remote}.trustedkeys.gpg"))
     }
 
     /// The names of the remotes.
@@ -173,72 +179,51 @@ impl Repo {
         Ok(())
     }
 
-    /// Fingerprints of the GPG keys of a remote.
-    pub(crate) fn gpg_keys(&self, remote: &str) -> Vec<String> {
-        let keys = self.inner.remote_get_gpg_keys(Some(remote), &[], NEVER).unwrap_or_default();
-        // `(aa{sv}aa{sv}a{sv})`: the subkeys, the primary first; user ids.
-        keys.iter()
-            .filter_map(|key| {
-                let text = |list: usize, name: &str| {
-                    let first = key.child_value(list).try_child_value(0)?;
-                    VariantDict::new(Some(&first)).lookup::<String>(name).ok().flatten()
-                };
-                let fingerprint = text(0, "fingerprint")?;
-                Some(match text(1, "uid") {
-                    Some(uid) => format!("{fingerprint} ({uid})"),
-                    None => fingerprint,
-                })
-            })
-            .collect()
+    /// The GPG keys that a remote wants one of, for messages.
+    pub(crate) fn wanted_gpg_keys(&self, remote: &str) -> Vec<String> {
+        let paths = self.config(&format!("remote \"{remote}\""), "gpgkeypath").unwrap_or_default();
+        let mut files = vec![self.keyring(remote)];
+        for path in paths.split(';').filter(|path| !path.is_empty()).map(PathBuf::from) {
+            match std::fs::read_dir(&path) {
+                Ok(entries) => files.extend(entries.flatten().map(|entry| entry.path())),
+                Err(_) => files.push(path),
+            }
+        }
+        files.sort();
+        let rings = files.iter().filter_map(|file| gpg_keys::read(file).ok());
+        let keys = rings.filter_map(|ring| gpg_keys::describe(&ring)).flatten();
+        keys.map(|key| format!("GPG {key}")).collect()
     }
 
-    /// The refs of a remote, by its summary; of a `file:` remote by its refs. `None`: it has no summary, so it cannot tell.
+    /// The refs of a remote with what their commits say of themselves, by its summary; of a `file:` remote by its refs.
+    /// `None`: it has no summary, so it cannot tell.
+    ///
+    /// Signatures of commits are not checked here, that of the summary is if the remote wants one.
     ///
     /// # Errors
     /// There is no such remote, it cannot be reached, or its summary has not the wanted signature.
-    pub fn remote_refs(&self, name: &str) -> Result<Option<BTreeMap<String, RemoteRef>>, OstreeError> {
+    pub fn remote_refs(&self, name: &str) -> Result<Option<BTreeMap<String, CommitInfo>>, OstreeError> {
         let url = self.remote_url(name)?;
         if let Some(path) = url.strip_prefix("file://") {
-            let other = Self::open(path)?;
-            return other.local_refs().map(Some);
+            return Self::open(path)?.described_refs().map(Some);
         }
-        let (summary, _) = self
-            .inner
-            .remote_fetch_summary_with_options(name, None, NEVER)
-            .map_err(|error| crate::wire::explain(self, name, &url, error))?;
-        if summary.is_empty() {
-            return Ok(None);
+        // A mirror of the commit objects alone. (The binding of ostree_repo_remote_fetch_summary panics where a summary
+        // has no signature; that of ostree_repo_remote_list_refs is not there.)
+        let scratch = Scratch::new()?;
+        scratch.repo.copy_remote(self, name)?;
+        let section = format!("remote \"{name}\"");
+        scratch.repo.set_config(&section, "gpg-verify", "false")?;
+        scratch.repo.set_config(&section, "sign-verify", "false")?;
+        let pull = Pull { mirror: true, commit_only: true, ..Pull::new(name, [""; 0]) };
+        match scratch.repo.pull(&pull, &mut |_| {}) {
+            Ok(_) => scratch.repo.described_refs().map(Some),
+            Err(OstreeError::NoSummary { .. }) => Ok(None),
+            Err(error) => Err(error),
         }
-        let kind = VariantTy::new(SUMMARY_TYPE).expect("a type string of ours");
-        let summary = Variant::from_bytes_with_type(&summary, kind);
-        Ok(Some(summary.child_value(0).iter().filter_map(|entry| summary_ref(&entry)).collect()))
     }
 
-    fn local_refs(&self) -> Result<BTreeMap<String, RemoteRef>, OstreeError> {
-        let mut found = BTreeMap::new();
-        for (name, commit) in self.refs()? {
-            let info = self.metadata(&commit)?;
-            let size = self.inner.query_object_storage_size(ostree::ObjectType::Commit, commit.as_str(), NEVER);
-            let commit_size = Bytes(size.unwrap_or_default());
-            found.insert(
-                name,
-                RemoteRef { commit, timestamp: Some(info.timestamp), version: info.version, commit_size },
-            );
-        }
-        Ok(found)
+    fn described_refs(&self) -> Result<BTreeMap<String, CommitInfo>, OstreeError> {
+        let refs = self.refs()?;
+        refs.into_iter().map(|(name, commit)| Ok((name, self.metadata(&commit)?))).collect()
     }
-}
-
-/// Refs with size, checksum and metadata; metadata of the summary.
-const SUMMARY_TYPE: &str = "(a(s(taya{sv}))a{sv})";
-
-fn summary_ref(entry: &Variant) -> Option<(String, RemoteRef)> {
-    let name = entry.child_value(0).get::<String>()?;
-    let value = entry.child_value(1);
-    let commit_size = Bytes(u64::from_be(value.child_value(0).get::<u64>()?));
-    let commit = Checksum::from_bytes(&value.child_value(1).get::<Vec<u8>>()?)?;
-    let metadata = VariantDict::new(Some(&value.child_value(2)));
-    let timestamp = metadata.lookup::<u64>("ostree.commit.timestamp").ok().flatten().map(u64::from_be);
-    let version = metadata.lookup::<String>("ostree.commit.version").ok().flatten();
-    Some((name, RemoteRef { commit, timestamp, version, commit_size }))
 }

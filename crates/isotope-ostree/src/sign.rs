@@ -72,7 +72,7 @@ impl Ed25519Secret {
 /// A GPG secret key in a key ring of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GpgKey {
-    /// Its id or fingerprint.
+    /// Its id or fingerprint, in hexadecimal digits.
     pub id: String,
     /// GPG's home directory that holds it (`--homedir`).
     pub homedir: PathBuf,
@@ -99,17 +99,38 @@ impl Repo {
             .map_err(self.refused(format!("write the signature of {commit}")))
     }
 
-    /// Signs a commit by GPG, besides what signatures it has.
+    /// Signs a commit by GPG, besides what signatures it has. A key that has signed already signs no second time.
     ///
     /// # Errors
     /// GPG has no such key, or the repository cannot be written.
     pub fn sign_gpg(&self, commit: &Checksum, key: &GpgKey) -> Result<(), OstreeError> {
         let homedir = key.homedir.display().to_string();
+        if self.has_gpg_signature(commit, key) {
+            return Ok(());
+        }
         match self.inner.sign_commit(commit.as_str(), &key.id, Some(&homedir), NEVER) {
-            // libostree's way to say that this key has signed it already.
-            Err(error) if error.matches(ostree::gio::IOErrorEnum::Exists) => Ok(()),
+            Err(error) if ["key ID", "gpg key"].iter().any(|word| error.message().contains(word)) => {
+                Err(OstreeError::BadKey {
+                    what: format!("{:?} in {homedir}", key.id),
+                    kind: "GPG secret",
+                    why: format!("its fingerprint is expected ({})", error.message()),
+                })
+            }
             result => result.map_err(self.refused(format!("sign {commit} with GPG key {}", key.id))),
         }
+    }
+
+    fn has_gpg_signature(&self, commit: &Checksum, key: &GpgKey) -> bool {
+        // Of a key that is not at hand, only the end of the fingerprint is known.
+        const FINGERPRINT: usize = 5;
+        let none = None::<&ostree::gio::File>;
+        // An error here says that there is no signature at all.
+        let Ok(result) = self.inner.verify_commit_ext(commit.as_str(), none, none, NEVER) else { return false };
+        let id = key.id.to_uppercase();
+        (0..result.count_all()).any(|index| {
+            let fingerprint = result.all(index).child_value(FINGERPRINT).get::<String>().unwrap_or_default();
+            !fingerprint.is_empty() && (id.ends_with(&fingerprint) || fingerprint.ends_with(&id))
+        })
     }
 
     /// Whether one of the public keys (base64) has signed a commit; the key that has.
@@ -129,6 +150,20 @@ impl Repo {
             }
         }
         Ok(None)
+    }
+
+    /// As [`Repo::verify_ed25519`], for a commit of a remote that wants one of `keys`.
+    pub(crate) fn require_ed25519(&self, commit: &Checksum, remote: &str, keys: &[String]) -> Result<(), OstreeError> {
+        if self.verify_ed25519(commit, keys)?.is_some() {
+            return Ok(());
+        }
+        Err(OstreeError::BadSignature {
+            commit: commit.to_string(),
+            remote: remote.to_owned(),
+            signed: !signatures(self.detached(commit)?.as_ref()).is_empty(),
+            wanted: keys.iter().map(|key| format!("ed25519 {key}")).collect(),
+            source: None,
+        })
     }
 
     /// The public keys that a remote wants, if it wants ed25519 signatures.

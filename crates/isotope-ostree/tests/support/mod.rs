@@ -62,3 +62,24 @@ pub fn many_files(root: &Path, count: usize, seed: u64) {
         fs::write(dir.join(format!("file{number}")), data).unwrap();
     }
 }
+
+/// Gives the calling thread, and those it starts, a mount namespace of its own, as the engine has one.
+pub fn private_mounts() {
+    assert!(nix::unistd::geteuid().is_root(), "host tests need root");
+    nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS).expect("a private mount namespace (run as root)");
+    let flags = nix::mount::MsFlags::MS_REC | nix::mount::MsFlags::MS_PRIVATE;
+    nix::mount::mount(None::<&str>, "/", None::<&str>, flags, None::<&str>).expect("private mounts");
+}
+
+/// A GPG home directory with a signing key for `user`; its fingerprint, and a file with its public key.
+pub fn gpg_key(home: &Path, user: &str) -> (String, std::path::PathBuf) {
+    fs::create_dir_all(home).unwrap();
+    fs::set_permissions(home, fs::Permissions::from_mode(0o700)).unwrap();
+    let gpg = |args: &[&str]| run("gpg", &[&["--homedir", home.to_str().unwrap(), "--batch"], args].concat());
+    gpg(&["--passphrase", "", "--quick-gen-key", user, "ed25519", "sign", "never"]);
+    let list = gpg(&["--with-colons", "--list-keys", user]);
+    let fingerprint = list.lines().find_map(|line| line.strip_prefix("fpr:")).unwrap().split(':').nth(8).unwrap();
+    let file = home.join(format!("{user}.asc"));
+    fs::write(&file, gpg(&["--armor", "--export", user]) + "\n").unwrap();
+    (fingerprint.to_owned(), file)
+}

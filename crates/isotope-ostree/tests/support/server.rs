@@ -50,8 +50,9 @@ impl Server {
                 if ours.stop.load(Ordering::SeqCst) {
                     return;
                 }
+                let Ok(stream) = stream else { continue };
                 let (dir, shared) = (dir.clone(), Arc::clone(&ours));
-                std::thread::spawn(move || drop(serve(stream.unwrap(), &dir, &shared)));
+                std::thread::spawn(move || drop(serve(stream, &dir, &shared)));
             }
         });
         Self { address, shared }
