@@ -1,6 +1,6 @@
 //! `when`: whether an action applies to this target.
 
-use crate::{Arch, Family, TargetFacts, Value, Values};
+use crate::{Arch, Family, TargetFacts, Tree, Value, Values};
 use std::collections::BTreeMap;
 
 /// All parts must hold; inside a part, one of the listed values. The default holds always.
@@ -14,6 +14,8 @@ pub struct Condition {
     pub release: Vec<String>,
     /// Architectures; empty: any.
     pub arch: Vec<Arch>,
+    /// What the root is made of; empty: any.
+    pub tree: Vec<Tree>,
     /// Variable of this element (or `element.variable`) → accepted values. A variable that is a list holds if one of the
     /// accepted values is in it. A variable of an element that is not in the set never holds.
     pub vars: BTreeMap<String, Vec<Value>>,
@@ -25,11 +27,12 @@ impl Condition {
         fn any<T: PartialEq>(accepted: &[T], actual: &T) -> bool {
             accepted.is_empty() || accepted.contains(actual)
         }
-        let Self { distro, family, release, arch, vars } = self;
+        let Self { distro, family, release, arch, tree, vars } = self;
         any(distro, &target.distro)
             && any(family, &target.family)
             && any(release, &target.release)
             && any(arch, &target.arch)
+            && any(tree, &target.tree)
             && vars
                 .iter()
                 .all(|(name, accepted)| var(name).is_some_and(|value| accepted.iter().any(|one| one.matches(value))))
@@ -53,6 +56,7 @@ mod tests {
             distro: "debian".into(),
             family: Family::Debian,
             release: "trixie".into(),
+            tree: Tree::Package,
         };
         let own = BTreeMap::from([
             ("bios".to_owned(), Value::Bool(true)),
@@ -70,6 +74,8 @@ mod tests {
             (family(Family::Redhat), false),
             (Condition { release: vec!["bookworm".into(), "trixie".into()], ..family(Family::Debian) }, true),
             (Condition { arch: vec![Arch::Aarch64], ..family(Family::Debian) }, false),
+            (Condition { tree: vec![Tree::Package], ..Condition::default() }, true),
+            (Condition { tree: vec![Tree::Ostree], ..family(Family::Debian) }, false),
             (vars("bios", Value::Bool(true)), true),
             (vars("bios", Value::Text("true".into())), true),
             (vars("bios", Value::Bool(false)), false),

@@ -27,15 +27,15 @@ pub use condition::Condition;
 pub use diagnostic::{Diagnostic, ManifestError, Severity, Spot};
 pub use hook::HookFile;
 pub use manifest::{
-    BootloaderSection, BootstrapSection, CheckBody, CheckKind, CheckSection, DistroSection, FilesSection,
-    FilesystemSection, LayoutSection, Located, Manifest, PackagesSection, PartitionSection, RuleSection,
-    ServicesSection, SourceSection, SysprepSection, TemplateSection,
+    BootloaderSection, BootstrapSection, CheckBody, CheckKind, CheckSection, DistroSection, FilesSection, FilesystemSection,
+    LayoutSection, Located, Manifest, OstreeComposeSection, OstreeDeploySection, OstreeSection, PackagesSection,
+    PartitionSection, RuleSection, ServicesSection, SourceSection, SysprepSection, TemplateSection,
 };
 pub use nearest::suggest;
 pub use resolve::{ElementSet, ResolveErrors};
 pub use target::TargetFacts;
 pub use template::{RenderError, Renderer, Template};
-pub use units::{Arch, Bytes, Family, Origin, Phase, Place};
+pub use units::{Arch, Bytes, Family, Origin, Phase, Place, Tree};
 pub use value::{Form, Given, Value, ValueError, Values, VarDecl, VarDefault, VarType};
 
 /// The JSON Schema of `element.toml`.

@@ -1,5 +1,9 @@
 //! A validated `element.toml`: every value has its type, every template is parsed, every section knows its line.
 
+mod ostree;
+
+pub use ostree::{OstreeComposeSection, OstreeDeploySection, OstreeSection};
+
 use crate::{Condition, Family, Phase, Template, VarDecl, VarDefault};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -48,6 +52,8 @@ pub struct Manifest {
     pub layout: Option<LayoutSection>,
     /// The boot loader.
     pub bootloader: Option<BootloaderSection>,
+    /// A root that is a deployment of an ostree commit.
+    pub ostree: Option<OstreeSection>,
     /// Combinations of values that make no image.
     pub rules: Vec<RuleSection>,
     /// Facts for publishers.
@@ -59,24 +65,26 @@ pub struct Manifest {
 impl Manifest {
     /// Every `when`.
     pub fn conditions(&self) -> impl Iterator<Item = &Condition> {
-        let Self { bootstrap, packages, files, templates, services, layout, rules, checks, .. } = self;
+        let Self { bootstrap, packages, files, templates, services, layout, ostree, rules, checks, .. } = self;
         let sources = bootstrap.iter().flat_map(|bootstrap| &bootstrap.sources).map(|one| &one.when);
         let partitions = layout.iter().flat_map(|layout| &layout.partitions).map(|one| &one.when);
         let actions = packages.iter().map(|one| &one.when).chain(files.iter().map(|one| &one.when));
         let more = templates.iter().map(|one| &one.when).chain(services.iter().map(|one| &one.when));
+        let composes = ostree.iter().filter_map(|ostree| ostree.compose.as_ref()).map(|one| &one.when);
         let proofs = rules.iter().map(|one| &one.when).chain(checks.iter().map(|one| &one.when));
-        sources.chain(partitions).chain(actions).chain(more).chain(proofs)
+        sources.chain(partitions).chain(actions).chain(more).chain(composes).chain(proofs)
     }
 
     /// Every `when`, to be changed.
     pub(crate) fn conditions_mut(&mut self) -> impl Iterator<Item = &mut Condition> {
-        let Self { bootstrap, packages, files, templates, services, layout, rules, checks, .. } = self;
+        let Self { bootstrap, packages, files, templates, services, layout, ostree, rules, checks, .. } = self;
         let sources = bootstrap.iter_mut().flat_map(|bootstrap| &mut bootstrap.sources).map(|one| &mut one.when);
         let partitions = layout.iter_mut().flat_map(|layout| &mut layout.partitions).map(|one| &mut one.when);
         let actions = packages.iter_mut().map(|one| &mut one.when).chain(files.iter_mut().map(|one| &mut one.when));
         let more = templates.iter_mut().map(|one| &mut one.when).chain(services.iter_mut().map(|one| &mut one.when));
+        let composes = ostree.iter_mut().filter_map(|ostree| ostree.compose.as_mut()).map(|one| &mut one.when);
         let proofs = rules.iter_mut().map(|one| &mut one.when).chain(checks.iter_mut().map(|one| &mut one.when));
-        sources.chain(partitions).chain(actions).chain(more).chain(proofs)
+        sources.chain(partitions).chain(actions).chain(more).chain(composes).chain(proofs)
     }
 
     /// Every template, of all sections.
@@ -99,6 +107,7 @@ impl Manifest {
             sysprep: _,
             layout,
             bootloader,
+            ostree,
             rules,
             properties,
             checks,
@@ -141,6 +150,9 @@ impl Manifest {
         if let Some(BootloaderSection { bios, uefi, secure_boot, timeout, kernel_args, consoles, line: _ }) = bootloader
         {
             all.extend(bios.iter().chain(uefi).chain(secure_boot).chain(timeout).chain(kernel_args).chain(consoles));
+        }
+        if let Some(section) = ostree {
+            section.templates(&mut all);
         }
         for RuleSection { refuse, message, help, when: _, line: _ } in rules {
             all.extend(refuse.iter().chain([message]).chain(help));

@@ -1,12 +1,14 @@
 //! `element.toml` as it is written: what serde reads and what the JSON Schema describes. [`crate::validate`] makes a manifest of it.
 
 mod forms;
+mod ostree;
 
 pub(crate) use forms::{OneOrMany, Scalar};
+pub(crate) use ostree::{RawOstree, RawOstreeCompose, RawOstreeDeploy};
 
 use crate::document::At;
 use crate::{CheckKind, Family, Phase, VarType};
-use forms::{any_value, arches, bool_or_template, families, int_or_template, values_by_name};
+use forms::{any_value, arches, bool_or_template, families, int_or_template, trees, values_by_name};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -58,6 +60,8 @@ pub(crate) struct RawManifest {
     pub layout: Option<At<RawLayout>>,
     /// The boot loader. Several elements may have this: lists are joined, scalars must agree.
     pub bootloader: Option<At<RawBootloader>>,
+    /// A root that is a deployment of an ostree commit.
+    pub ostree: Option<At<RawOstree>>,
     /// Combinations of values that make no image.
     #[serde(default)]
     pub rules: Vec<At<RawRule>>,
@@ -368,6 +372,10 @@ pub(crate) struct RawCondition {
     #[serde(default)]
     #[schemars(schema_with = "arches")]
     pub arch: Option<At<OneOrMany>>,
+    /// What the root is made of: `package`, or `ostree` (a deployment, whose `/usr` cannot be written), or a list.
+    #[serde(default)]
+    #[schemars(schema_with = "trees")]
+    pub tree: Option<At<OneOrMany>>,
     /// Variable (`name`, or `"element.name"` in quotes) to value, or to a list of values.
     #[serde(default)]
     #[schemars(schema_with = "values_by_name")]

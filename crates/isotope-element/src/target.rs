@@ -1,6 +1,6 @@
 //! What is known about the target when templates are rendered and conditions decided.
 
-use crate::{Arch, Family};
+use crate::{Arch, Family, Tree};
 use serde::Serialize;
 use std::fmt;
 
@@ -15,11 +15,42 @@ pub struct TargetFacts {
     pub family: Family,
     /// Its release: `trixie`, `42`, …
     pub release: String,
+    /// What its root is made of.
+    pub tree: Tree,
 }
 
 impl TargetFacts {
     /// The names templates may use after `target.`.
-    pub const NAMES: [&'static str; 5] = ["arch", "deb_arch", "distro", "family", "release"];
+    pub const NAMES: [&'static str; 7] = ["arch", "deb_arch", "distro", "family", "release", "tree", "unit_dir"];
+}
+
+impl Tree {
+    /// All kinds of tree.
+    pub const ALL: [Self; 2] = [Self::Package, Self::Ostree];
+
+    /// As written in manifests.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Package => "package",
+            Self::Ostree => "ostree",
+        }
+    }
+
+    /// Where an element puts units of its own: beside those of packages, or, where that cannot be written, in `/etc`.
+    #[must_use]
+    pub const fn unit_dir(self) -> &'static str {
+        match self {
+            Self::Package => "/usr/lib/systemd/system",
+            Self::Ostree => "/etc/systemd/system",
+        }
+    }
+}
+
+impl fmt::Display for Tree {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 impl Arch {

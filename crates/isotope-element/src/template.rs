@@ -140,9 +140,10 @@ impl<'v> Renderer<'v> {
             let vars = vars.iter().map(|(name, value)| (name.clone(), to_json(value))).collect();
             data.insert(name.clone(), Json::Object(vars));
         }
-        if let Some(TargetFacts { arch, distro, family, release }) = self.target {
+        if let Some(TargetFacts { arch, distro, family, release, tree }) = self.target {
             let target = json!({
                 "arch": arch.name(), "deb_arch": arch.deb_name(), "distro": distro, "family": family.name(), "release": release,
+                "tree": tree.name(), "unit_dir": tree.unit_dir(),
             });
             data.insert("target".to_owned(), target);
         }

@@ -148,6 +148,16 @@ pub enum Family {
     Redhat,
 }
 
+/// What a target's root is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Tree {
+    /// Packages, installed into it: all of it may be written.
+    Package,
+    /// A deployment of an ostree commit: `/etc` and `/var` may be written, `/usr` is the commit's.
+    Ostree,
+}
+
 /// Where a thing in a plan comes from.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Origin {

@@ -1,5 +1,6 @@
 //! From the raw manifest to the validated one: names, templates, conditions, files of the element. All errors, not the first.
 
+mod ostree;
 mod sections;
 mod vars;
 
@@ -9,7 +10,7 @@ use crate::document::{self, At};
 use crate::manifest::{Located, Manifest};
 use crate::raw::{OneOrMany, RawCondition, RawManifest, Scalar, Text};
 use crate::template::{Scope, Template, TextPlace};
-use crate::{Arch, Family, Given, TargetFacts, Value, VarDecl};
+use crate::{Arch, Family, Given, TargetFacts, Tree, Value, VarDecl};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::Path;
@@ -86,6 +87,7 @@ impl Checker<'_> {
             sysprep,
             layout,
             bootloader,
+            ostree,
             rules,
             properties,
             checks,
@@ -124,6 +126,7 @@ impl Checker<'_> {
             sysprep: sysprep.map(|at| self.sysprep(at)),
             layout: layout.map(|at| self.layout(at)),
             bootloader: bootloader.map(|at| self.bootloader(at)),
+            ostree: ostree.map(|at| self.ostree(at)),
             rules: rules.into_iter().map(|at| self.rule(at)).collect(),
             properties: properties.into_iter().map(|(name, text)| (name, self.template(text))).collect(),
             checks: checks.into_iter().map(|at| self.check(at)).collect(),
@@ -217,7 +220,7 @@ impl Checker<'_> {
     }
 
     fn condition(&mut self, when: Option<At<RawCondition>>) -> Condition {
-        let Some(At { value: RawCondition { distro, family, release, arch, vars }, .. }) = when else {
+        let Some(At { value: RawCondition { distro, family, release, arch, tree, vars }, .. }) = when else {
             return Condition::default();
         };
         let words = |one_or_many: Option<At<OneOrMany>>| one_or_many.map_or_else(Vec::new, |at| at.value.0);
@@ -225,8 +228,9 @@ impl Checker<'_> {
         let family =
             words(family).iter().filter_map(|word| Family::ALL.into_iter().find(|one| one.name() == word)).collect();
         let arch = words(arch).iter().filter_map(|word| Arch::ALL.into_iter().find(|one| one.name() == word)).collect();
+        let tree = words(tree).iter().filter_map(|word| Tree::ALL.into_iter().find(|one| one.name() == word)).collect();
         let vars = vars.into_iter().map(|(name, accepted)| self.accepted(name, accepted)).collect();
-        Condition { distro: words(distro), family, release: words(release), arch, vars }
+        Condition { distro: words(distro), family, release: words(release), arch, tree, vars }
     }
 
     /// The values that a condition accepts of one variable.

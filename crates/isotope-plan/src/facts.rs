@@ -29,6 +29,8 @@ pub struct HostFacts {
     pub memory: Bytes,
     /// Where the tree and the raw disk are made, and what is free there; `None`: not known, not checked.
     pub work_space: Option<FreeSpace>,
+    /// Where what outlives a build is kept; commits that a build composes are in `ostree/ELEMENT` below it.
+    pub cache_dir: PathBuf,
     /// Where the outputs go, and what is free there; `None`: not known, not checked.
     pub output_space: Option<FreeSpace>,
 }
@@ -58,6 +60,7 @@ impl HostFacts {
             loop_devices: false,
             memory: Bytes(0),
             work_space: None,
+            cache_dir: PathBuf::from("/var/cache/isotope"),
             output_space: None,
         }
     }

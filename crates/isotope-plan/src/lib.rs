@@ -20,7 +20,7 @@ pub mod treefile;
 
 pub use exports::ExportRequest;
 pub use facts::{FreeSpace, HostFacts};
-pub use isotope_element::{Arch, Bytes, CheckKind, Family, Origin, Phase, Place};
+pub use isotope_element::{Arch, Bytes, CheckKind, Family, Origin, Phase, Place, Tree};
 pub use plan::*;
 pub use planner::{PLAN_FORMAT, plan};
 pub use preflight::{HostTool, host_tools, needed_keyrings, needed_tools, preflight};

@@ -7,8 +7,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use uuid::Uuid;
 
+mod deploy;
 mod ostree;
 
+pub use deploy::*;
 pub use ostree::*;
 
 /// A whole build.
@@ -22,6 +24,9 @@ pub struct Plan {
     pub target: Target,
     /// Elements in the order of their resolution.
     pub elements: Vec<PlannedElement>,
+    /// Plans that are carried out first, each in a tree of its own: what they make, this one uses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<Plan>,
     /// What to do, in order.
     pub steps: Vec<Step>,
     /// The disk, when there is one.
@@ -40,6 +45,22 @@ pub struct Plan {
     pub checks: Vec<Check>,
     /// What the user should know, not fatal.
     pub warnings: Vec<String>,
+}
+
+impl Plan {
+    /// The deployment that is the root of what is made, if it is one.
+    #[must_use]
+    pub fn deployment(&self) -> Option<&OstreeDeploy> {
+        self.steps.iter().find_map(|step| match &step.action {
+            StepAction::OstreeDeploy(deploy) => Some(deploy),
+            _ => None,
+        })
+    }
+
+    /// This plan and all whose results it uses, those first.
+    pub fn with_inputs(&self) -> impl Iterator<Item = &Self> {
+        self.inputs.iter().chain([self])
+    }
 }
 
 /// A check that an element makes of the booted guest: a shell script, run as root, that must exit with 0.
@@ -146,6 +167,8 @@ pub enum StepAction {
     Hook(Hook),
     /// Run a script that stands in the plan itself, in the target.
     Script(Script),
+    /// Make a physical root from nothing and deploy an ostree commit into it; the deployment is the target from then on.
+    OstreeDeploy(OstreeDeploy),
     /// Make the initramfs of every installed kernel, once.
     Initramfs,
     /// Begin a compose: look at the commit before it, and end if nothing would change.

@@ -5,8 +5,10 @@
 mod boot;
 mod disk;
 mod hooks;
+mod ostree;
 mod packages;
 mod rules;
+mod scalar;
 mod sources;
 mod steps;
 
@@ -14,7 +16,7 @@ use crate::problem::PlanErrors;
 use crate::scope::Scope;
 use crate::settle::{Settled, settle};
 use crate::{Check, EnvValue, Export, HostFacts, Plan, PlannedElement, Problem, Recipe, Target, exports, ids, recipe};
-use isotope_element::{CheckBody, CheckKind, Element, ElementSet, Origin};
+use isotope_element::{CheckBody, CheckKind, Element, ElementSet, Origin, Tree};
 use std::collections::BTreeMap;
 
 /// The version of the plan's structure.
@@ -44,11 +46,17 @@ pub fn plan(recipe: &Recipe, set: &ElementSet, facts: &HostFacts) -> Result<Plan
     warnings.extend(boot.warnings);
     let checks = checks(&mut scope);
     let properties = properties(&mut scope, recipe, &mut warnings);
+    ostree::contradictions(&mut scope);
+    let root = ostree::deploy(&mut scope, disk.layout.as_ref(), boot.spec.as_ref(), None, &mut warnings);
     let steps = steps::plan(
         &mut scope,
-        &steps::Around { facts, layout: disk.layout.as_ref(), boot: boot.spec.as_ref(), exports: &exports },
+        &steps::Around { facts, root, layout: disk.layout.as_ref(), boot: boot.spec.as_ref(), exports: &exports },
         &mut warnings,
     );
+    if target.tree == Tree::Ostree {
+        ostree::check_steps(&steps, &mut scope.problems);
+        disk.layout.iter().for_each(|layout| ostree::check_layout(layout, &mut scope.problems));
+    }
     problems.append(&mut scope.problems);
     if !problems.is_empty() {
         return Err(PlanErrors { problems });
@@ -57,6 +65,7 @@ pub fn plan(recipe: &Recipe, set: &ElementSet, facts: &HostFacts) -> Result<Plan
         format: PLAN_FORMAT,
         name: recipe.name.clone(),
         elements: set.elements.iter().map(|element| planned(element, &scope)).collect(),
+        inputs: Vec::new(),
         steps,
         layout: disk.layout,
         boot: boot.spec,

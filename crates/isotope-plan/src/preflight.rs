@@ -3,10 +3,10 @@
 //! In: a plan and what is known about the host. Out: problems, each with what to install or do.
 
 use crate::layout::{DiskSize, PartitionSize};
-use crate::{FreeSpace, HostFacts, Plan, Problem, SignKey, StepAction};
+use crate::{FreeSpace, HostFacts, OstreeVerify, Plan, Problem, SignKey, StepAction};
 use isotope_element::{Bytes, Family, Origin};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A program that some step needs on the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,9 +65,11 @@ pub const fn host_tools() -> &'static [HostTool] {
 #[must_use]
 pub fn needed_tools(plan: &Plan) -> BTreeMap<&'static str, Origin> {
     let mut needed = BTreeMap::new();
-    for step in &plan.steps {
-        for name in tools_of(plan, &step.action) {
-            needed.entry(name).or_insert_with(|| step.origin.clone());
+    for plan in plan.with_inputs() {
+        for step in &plan.steps {
+            for name in tools_of(plan, &step.action) {
+                needed.entry(name).or_insert_with(|| step.origin.clone());
+            }
         }
     }
     needed
@@ -131,6 +133,7 @@ fn tools_of(plan: &Plan, action: &StepAction) -> Vec<&'static str> {
         | StepAction::Write(_)
         | StepAction::Services(_)
         | StepAction::Hook(_)
+        | StepAction::OstreeDeploy(_)
         | StepAction::Initramfs
         | StepAction::Sysprep(_)
         | StepAction::Bootloader => Vec::new(),
@@ -154,15 +157,26 @@ fn missing(tool: &HostTool, family: Option<Family>, origin: &Origin) -> Problem 
 #[must_use]
 pub fn needed_keyrings(plan: &Plan) -> BTreeMap<&Path, &Origin> {
     let mut needed = BTreeMap::new();
-    for step in &plan.steps {
-        let StepAction::Bootstrap(bootstrap) = &step.action else { continue };
-        for source in bootstrap.sources.iter().filter(|source| source.verify) {
-            if let Some(keyring) = &source.keyring {
-                needed.entry(keyring.as_path()).or_insert(&step.origin);
+    for step in plan.with_inputs().flat_map(|plan| &plan.steps) {
+        let files: Vec<&PathBuf> = match &step.action {
+            StepAction::Bootstrap(bootstrap) => {
+                let verified = bootstrap.sources.iter().filter(|source| source.verify);
+                verified.filter_map(|source| source.keyring.as_ref()).collect()
             }
+            StepAction::OstreeDeploy(deploy) => {
+                gpg_keys(&deploy.verify).chain(gpg_keys(&deploy.upgrade.verify)).collect()
+            }
+            _ => Vec::new(),
+        };
+        for file in files {
+            needed.entry(file.as_path()).or_insert(&step.origin);
         }
     }
     needed
+}
+
+fn gpg_keys(verify: &OstreeVerify) -> impl Iterator<Item = &PathBuf> {
+    if let OstreeVerify::Gpg { keys, .. } = verify { keys.iter() } else { [].iter() }
 }
 
 fn keyrings(plan: &Plan, facts: &HostFacts, problems: &mut Vec<Problem>) {
@@ -171,10 +185,7 @@ fn keyrings(plan: &Plan, facts: &HostFacts, problems: &mut Vec<Problem>) {
 }
 
 fn keyring_problem(plan: &Plan, facts: &HostFacts, keyring: &Path) -> Problem {
-    let message = format!(
-        "the key file {} is not on this host, so nothing from the archive could be verified",
-        keyring.display()
-    );
+    let message = format!("the key file {} is not on this host, so nothing could be verified", keyring.display());
     let package = match (plan.target.distro.as_str(), facts.family) {
         ("debian", Some(Family::Debian)) => Some("debian-archive-keyring"),
         ("debian", Some(Family::Redhat)) => Some("debian-keyring"),

@@ -7,7 +7,7 @@ use crate::problem::suggest;
 use crate::recipe::Setting;
 use crate::{HostFacts, Problem, Recipe};
 use isotope_element::{
-    Element, ElementSet, Origin, Renderer, TargetFacts, Template, Value, Values, VarDecl, VarDefault,
+    Element, ElementSet, Origin, Renderer, TargetFacts, Template, Tree, Value, Values, VarDecl, VarDefault,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -199,7 +199,10 @@ impl<'s> Settling<'s> {
         let rendered = [&distro.name, &distro.release].map(|template| renderer.render(&element.name, template));
         match rendered {
             [Ok(name), Ok(release)] => {
-                Some(TargetFacts { arch: self.facts.arch, distro: name, family: distro.family, release })
+                let deployed =
+                    |element: &Element| element.manifest.ostree.as_ref().is_some_and(|one| one.deploy.is_some());
+                let tree = if self.set.elements.iter().any(deployed) { Tree::Ostree } else { Tree::Package };
+                Some(TargetFacts { arch: self.facts.arch, distro: name, family: distro.family, release, tree })
             }
             // Its variable has a wrong or missing value, which is reported already.
             _ if !self.problems.is_empty() => None,

@@ -1,7 +1,7 @@
 //! A plan as text for people: what is made, by which steps, on which disk, to which files.
 
 use crate::layout::{DiskSize, Layout, Partition, PartitionKind, PartitionSize, Table};
-use crate::{BootSpec, Packages, Plan, Step, StepAction};
+use crate::{BootSpec, OstreeDeploy, OstreeVerify, Packages, Plan, Step, StepAction};
 use isotope_element::{Origin, Phase};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,6 +13,10 @@ const WIDTH: usize = 110;
 #[must_use]
 pub fn show(plan: &Plan) -> String {
     let mut out = String::new();
+    for input in &plan.inputs {
+        out.push_str(&show(input));
+        out.push('\n');
+    }
     header(plan, &mut out);
     steps(plan, &mut out);
     if let Some(layout) = &plan.layout {
@@ -103,8 +107,23 @@ fn detail(action: &StepAction, out: &mut String) {
             }
         }
         StepAction::Packages(packages) => wishes(packages, out),
+        StepAction::OstreeDeploy(deploy) => deployment(deploy, out),
         _ => {}
     }
+}
+
+fn deployment(deploy: &OstreeDeploy, out: &mut String) {
+    let verified = |verify: &OstreeVerify| match verify {
+        OstreeVerify::Gpg { .. } => "signed by GPG",
+        OstreeVerify::Ed25519 { .. } => "signed by ed25519",
+        OstreeVerify::None => "not verified",
+    };
+    out.push_str(&format!("        {} from {} ({})\n", deploy.rev, deploy.url, verified(&deploy.verify)));
+    out.push_str(&format!("        kernel arguments: {}\n", deploy.kernel_args.join(" ")));
+    let upgrade = &deploy.upgrade;
+    let follows = upgrade.reference.as_deref().unwrap_or("nothing");
+    let url = upgrade.url.as_deref().unwrap_or("a URL that is not known yet");
+    out.push_str(&format!("        upgrades: follows {follows} at {url} ({})\n", verified(&upgrade.verify)));
 }
 
 /// Packages by the elements that want them.

@@ -36,6 +36,7 @@ pub fn gather(env: &BTreeMap<String, String>, work_dir: &Path) -> HostFacts {
         loop_devices: Path::new("/dev/loop-control").exists(),
         memory: Bytes(memory::available()),
         work_space: free_space(work_dir),
+        cache_dir: work_dir.to_owned(),
         output_space: None,
     }
 }

@@ -128,6 +128,7 @@ impl Bench {
 
     pub fn plan(&self) -> Plan {
         Plan {
+            inputs: Vec::new(),
             format: 1,
             name: "tiny".into(),
             target: self.target.clone(),

@@ -1,6 +1,6 @@
 //! Values that may be written in more than one form: one word or a list, a literal or a template.
 
-use crate::{Arch, Family};
+use crate::{Arch, Family, Tree};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -110,4 +110,8 @@ pub(super) fn families(_: &mut SchemaGenerator) -> Schema {
 
 pub(super) fn arches(_: &mut SchemaGenerator) -> Schema {
     one_or_many_words(&Arch::ALL.map(Arch::name))
+}
+
+pub(super) fn trees(_: &mut SchemaGenerator) -> Schema {
+    one_or_many_words(&Tree::ALL.map(Tree::name))
 }

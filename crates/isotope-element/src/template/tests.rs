@@ -28,8 +28,13 @@ fn rendered(text: &str) -> Result<String, RenderError> {
     ]);
     let other = BTreeMap::from([("size".to_owned(), Value::Size(crate::Bytes(1024)))]);
     let values = Values(BTreeMap::from([("e".to_owned(), own), ("vm-x".to_owned(), other)]));
-    let target =
-        TargetFacts { arch: Arch::X86_64, distro: "debian".into(), family: Family::Debian, release: "trixie".into() };
+    let target = TargetFacts {
+        arch: Arch::X86_64,
+        distro: "debian".into(),
+        family: Family::Debian,
+        release: "trixie".into(),
+        tree: crate::Tree::Package,
+    };
     Renderer::new(&values, Some(&target)).render("e", &Template::plain(text))
 }
 

@@ -16,7 +16,7 @@ use crate::{Phase, Place, TargetFacts, Template, VarType};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-fn is_bool(text: &str) -> bool {
+pub(super) fn is_bool(text: &str) -> bool {
     text.parse::<bool>().is_ok()
 }
 
@@ -330,7 +330,7 @@ impl Checker<'_> {
     }
 
     /// A file or directory of the element itself; no way leads out of it.
-    fn own_file(&mut self, key: &str, at: &At<String>, directory_too: bool) -> PathBuf {
+    pub(super) fn own_file(&mut self, key: &str, at: &At<String>, directory_too: bool) -> PathBuf {
         let path = self.dir.join(&at.value);
         let leaves = at.value.is_empty() || at.value.starts_with('/') || at.value.split('/').any(|part| part == "..");
         if leaves {

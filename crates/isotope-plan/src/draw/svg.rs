@@ -290,6 +290,7 @@ fn kind(action: &StepAction) -> &'static str {
         StepAction::Hook(_) | StepAction::Script(_) => "hook",
         StepAction::OstreeParent(_) | StepAction::OstreeCheckout(_) => "files",
         StepAction::OstreeCommit(_) => "export",
+        StepAction::OstreeDeploy(_) => "packages",
         StepAction::Disk | StepAction::Bootloader => "disk",
         StepAction::Export { .. } => "export",
     }

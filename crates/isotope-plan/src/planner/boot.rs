@@ -1,6 +1,7 @@
 //! The boot loader: `[bootloader]` sections of all elements merged. Lists are joined in element order; a scalar that two elements set
 //! differently is an error. Elements that only add consoles or kernel arguments ask for no boot loader.
 
+use super::scalar::Scalar;
 use crate::layout::{Layout, SectorSize, rules};
 use crate::problem::suggest;
 use crate::scope::Scope;
@@ -14,35 +15,6 @@ pub(super) struct Boot {
     pub warnings: Vec<String>,
 }
 
-/// A scalar and who set it.
-struct Scalar<T> {
-    name: &'static str,
-    value: Option<(T, Origin)>,
-}
-
-impl<T: PartialEq + Display> Scalar<T> {
-    const fn new(name: &'static str) -> Self {
-        Self { name, value: None }
-    }
-
-    fn set(&mut self, value: Option<T>, origin: &Origin, problems: &mut Vec<Problem>) {
-        let Some(value) = value else { return };
-        match &self.value {
-            Some((before, whose)) if *before != value => {
-                let message =
-                    format!("[bootloader] {}: `{value}` here, but `{before}` in element {}", self.name, whose.element);
-                problems.push(
-                    Problem::configuration(message)
-                        .at(origin)
-                        .remedy("one of the two elements must leave it to the other"),
-                );
-            }
-            Some(_) => {}
-            None => self.value = Some((value, origin.clone())),
-        }
-    }
-}
-
 pub(super) fn plan(scope: &mut Scope<'_>, layout: Option<&Layout>, layout_declared: bool) -> Boot {
     let sections: Vec<(&Element, &BootloaderSection)> = scope
         .set
@@ -50,8 +22,8 @@ pub(super) fn plan(scope: &mut Scope<'_>, layout: Option<&Layout>, layout_declar
         .iter()
         .filter_map(|element| Some((element, element.manifest.bootloader.as_ref()?)))
         .collect();
-    let (mut bios, mut uefi) = (Scalar::new("bios"), Scalar::new("uefi"));
-    let (mut secure_boot, mut timeout) = (Scalar::new("secure_boot"), Scalar::new("timeout"));
+    let (mut bios, mut uefi) = (Scalar::new("[bootloader] bios"), Scalar::new("[bootloader] uefi"));
+    let (mut secure_boot, mut timeout) = (Scalar::new("[bootloader] secure_boot"), Scalar::new("[bootloader] timeout"));
     let (mut kernel_args, mut consoles) = (Vec::new(), Vec::new());
     let mut main: Option<Origin> = None;
     for (element, section) in &sections {
@@ -89,10 +61,10 @@ pub(super) fn plan(scope: &mut Scope<'_>, layout: Option<&Layout>, layout_declar
         return Boot { spec: None, warnings: if useless { vec![warning] } else { Vec::new() } };
     };
     let spec = BootSpec {
-        bios: bios.value.is_some_and(|(value, _)| value),
-        uefi: uefi.value.is_some_and(|(value, _)| value),
-        secure_boot: secure_boot.value.map_or(SecureBoot::Auto, |(value, _)| value),
-        timeout: timeout.value.map_or(1, |(value, _)| value),
+        bios: bios.into_value().unwrap_or(false),
+        uefi: uefi.into_value().unwrap_or(false),
+        secure_boot: secure_boot.into_value().unwrap_or(SecureBoot::Auto),
+        timeout: timeout.into_value().unwrap_or(1),
         kernel_args,
         consoles,
         origin,

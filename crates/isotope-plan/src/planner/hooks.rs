@@ -92,6 +92,7 @@ fn surroundings(scope: &Scope<'_>, facts: &HostFacts, layout: Option<&Layout>) -
         ("DISTRO_NAME", Some(target.distro.clone())),
         ("DIB_RELEASE", Some(target.release.clone())),
         ("DIB_ROOT_LABEL", label),
+        ("ISOTOPE_TREE", Some(target.tree.name().to_owned())),
         ("SOURCE_DATE_EPOCH", Some(facts.source_date_epoch.to_string())),
     ];
     known.into_iter().filter_map(|(name, value)| Some((name.to_owned(), EnvValue::from(value?)))).collect()

@@ -3,7 +3,7 @@
 use super::implicit;
 use crate::scope::Scope;
 use crate::{Packages, Problem, Step, StepAction};
-use isotope_element::{Element, Origin, PackagesSection, Phase, Value};
+use isotope_element::{Element, Origin, PackagesSection, Phase, Tree, Value};
 use std::collections::BTreeMap;
 
 /// Who wants what, in the order of the elements.
@@ -58,6 +58,17 @@ fn collect(scope: &mut Scope<'_>, element: &Element, section: &PackagesSection, 
         scope.problem(problem.remedy("names have letters, digits and `+ - . _ : = ~ @ /`, no blanks"));
     }
     if install.is_empty() && remove.is_empty() {
+        return;
+    }
+    if scope.target.tree == Tree::Ostree {
+        let names = install.iter().chain(&remove).map(String::as_str).collect::<Vec<_>>().join(", ");
+        let message = format!(
+            "element {} wants packages ({names}), and the root is a deployment of an ostree commit",
+            element.name
+        );
+        scope.problem(Problem::configuration(message).at(&origin).remedy(
+            "put them into the treefile or a layer (isotope compose --from COMMIT --add …); the section itself may say when = { tree = \"package\" }",
+        ));
         return;
     }
     let own = std::slice::from_ref(&element.name);

@@ -11,12 +11,14 @@ use crate::scope::Scope;
 use crate::{
     BootSpec, Compression, EnvValue, Export, Files, HostFacts, Problem, Services, Step, StepAction, Sysprep, Write,
 };
-use isotope_element::{Element, FilesSection, Origin, Phase, ServicesSection, Template, TemplateSection};
+use isotope_element::{Element, FilesSection, Origin, Phase, ServicesSection, Template, TemplateSection, Tree};
 use std::path::Path;
 
 /// What stands around the steps and is decided already.
 pub(super) struct Around<'a> {
     pub facts: &'a HostFacts,
+    /// The deployment that is the root, in place of a base tree.
+    pub root: Option<Step>,
     pub layout: Option<&'a Layout>,
     pub boot: Option<&'a BootSpec>,
     pub exports: &'a [(Export, Origin)],
@@ -27,7 +29,10 @@ pub(super) fn plan(scope: &mut Scope<'_>, around: &Around<'_>, warnings: &mut Ve
     for phase in Phase::ALL {
         let mut of_phase = Vec::new();
         if phase == Phase::Root {
-            of_phase.extend(sources::bootstrap(scope, around.facts, warnings));
+            match scope.target.tree {
+                Tree::Ostree => of_phase.extend(around.root.clone()),
+                Tree::Package => of_phase.extend(sources::bootstrap(scope, around.facts, warnings)),
+            }
         }
         of_phase.extend(packages::plan(scope, phase));
         of_phase.extend(contents(scope, phase));
@@ -48,6 +53,8 @@ fn own(scope: &Scope<'_>, around: &Around<'_>, phase: Phase, before: &[Step]) ->
         vec![Step { id: String::new(), phase, origin, title, action }]
     };
     match phase {
+        // A commit has its initramfs.
+        Phase::PostInstall if scope.target.tree == Tree::Ostree => Vec::new(),
         Phase::PostInstall if around.layout.is_some() || has_kernel(before) => {
             step(implicit(), "make the initramfs of every kernel".to_owned(), StepAction::Initramfs)
         }
@@ -192,6 +199,7 @@ fn slug(step: &Step) -> String {
         }
         StepAction::Services(_) => format!("services-{element}"),
         StepAction::Hook(hook) => format!("hook-{}", hook.script.file_name().unwrap_or_default().to_string_lossy()),
+        StepAction::OstreeDeploy(_) => "ostree-deploy".to_owned(),
         StepAction::Initramfs => "initramfs".to_owned(),
         StepAction::Sysprep(_) => "sysprep".to_owned(),
         StepAction::Disk => "disk".to_owned(),
