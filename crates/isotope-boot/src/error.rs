@@ -36,6 +36,24 @@ pub enum BootError {
         /// The package that brings it.
         package: &'static str,
     },
+    /// Nobody has GRUB.
+    #[error(
+        "neither the tree nor this host has GRUB for {platform} (/usr/lib/grub/{platform} and grub-mkimage): put {package} into the tree, or install it on this host"
+    )]
+    NoGrub {
+        /// `i386-pc`, `x86_64-efi`, …
+        platform: &'static str,
+        /// The package that brings it.
+        package: &'static str,
+    },
+    /// A kernel argument that the menu of a deployment cannot carry.
+    #[error(
+        "the kernel argument {argument:?} has a character of GRUB's script language (one of ; & | < > {{ }} $ \" ' \\ #), and ostree writes arguments into the boot menu as they are: leave it out, or give it to the system in another way"
+    )]
+    NotInMenu {
+        /// The argument.
+        argument: String,
+    },
     /// There is nothing to boot.
     #[error(
         "there is no kernel in the target's /boot (vmlinuz-VERSION): install a kernel package, or leave out the boot loader"
@@ -48,7 +66,7 @@ pub enum BootError {
         missing: Vec<String>,
     },
     /// A program of the target failed.
-    #[error("cannot make GRUB's image for {platform} with the target's own {program}")]
+    #[error("cannot make GRUB's image for {platform} with {program}")]
     Mkimage {
         /// `i386-pc`, `x86_64-efi`, …
         platform: &'static str,

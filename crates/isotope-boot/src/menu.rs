@@ -15,7 +15,7 @@ use isotope_plan::BootSpec;
 use serde::Serialize;
 
 const GRUB_CFG: &str = include_str!("../templates/grub.cfg.hbs");
-const REDIRECT: &str = include_str!("../templates/load-efi.cfg.hbs");
+pub(crate) const REDIRECT: &str = include_str!("../templates/load-efi.cfg.hbs");
 const SETTINGS: &str = include_str!("../templates/50-isotope.cfg.hbs");
 const DEFAULT_GRUB: &str = include_str!("../templates/default-grub.hbs");
 
@@ -223,7 +223,7 @@ enum Kind {
 }
 
 /// GRUB's command for the last serial console: `ttyS1,9600n8` → `serial --unit=1 --speed=9600`.
-fn serial_command(consoles: &[String]) -> Option<String> {
+pub(crate) fn serial_command(consoles: &[String]) -> Option<String> {
     let console = consoles.iter().rev().find_map(|console| console.strip_prefix("ttyS"))?;
     let (unit, mode) = console.split_once(',').unwrap_or((console, ""));
     let unit: u32 = unit.parse().ok()?;
@@ -232,7 +232,7 @@ fn serial_command(consoles: &[String]) -> Option<String> {
     Some(format!("serial --unit={unit} --speed={speed}"))
 }
 
-fn render(name: &'static str, template: &str, data: &impl Serialize) -> Result<String, BootError> {
+pub(crate) fn render(name: &'static str, template: &str, data: &impl Serialize) -> Result<String, BootError> {
     let mut handlebars = handlebars::Handlebars::new();
     handlebars.set_strict_mode(true);
     handlebars.register_escape_fn(handlebars::no_escape);

@@ -5,23 +5,23 @@ use crate::error::BootError;
 use crate::flavour::Flavour;
 use crate::tree::Tree;
 
-/// Copies the modules of one platform to `/boot/grub/PLATFORM`.
-pub fn copy(tree: &Tree, flavour: &Flavour, platform: &str) -> Result<(), BootError> {
+/// Copies the modules of one platform from `source` to `/boot/grub/PLATFORM`.
+pub fn copy(source: &Tree, tree: &Tree, flavour: &Flavour, platform: &str) -> Result<(), BootError> {
     let (from, to) = (format!("/usr/lib/grub/{platform}"), format!("{}/{platform}", flavour.grub_dir()));
     tree.make_dir(&to)?;
-    for name in tree.list(&from)? {
+    for name in source.list(&from)? {
         if [".mod", ".lst"].iter().any(|end| name.ends_with(end)) || name.starts_with("efiemu") {
-            tree.write(&format!("{to}/{name}"), tree.need(&format!("{from}/{name}"), "GRUB's modules")?, 0o644)?;
+            tree.write(&format!("{to}/{name}"), source.need(&format!("{from}/{name}"), "GRUB's modules")?, 0o644)?;
         }
     }
     tree.stamp(&to)
 }
 
 /// The font of graphical terminals, and an empty environment block (for `grub-reboot`, `next_entry`).
-pub fn common(tree: &Tree, flavour: &Flavour) -> Result<(), BootError> {
+pub fn common(source: &Tree, tree: &Tree, flavour: &Flavour) -> Result<(), BootError> {
     let dir = flavour.grub_dir();
     for share in ["/usr/share/grub", "/usr/share/grub2"] {
-        if let Some(font) = tree.read(&format!("{share}/unicode.pf2"))? {
+        if let Some(font) = source.read(&format!("{share}/unicode.pf2"))? {
             tree.write(&format!("{dir}/fonts/unicode.pf2"), font, 0o644)?;
             tree.stamp(&format!("{dir}/fonts"))?;
             break;
@@ -54,8 +54,8 @@ mod tests {
             tree.write(&format!("/usr/lib/grub/i386-pc/{name}"), name, 0o644).unwrap();
         }
         let flavour = Flavour::of(&tree).unwrap();
-        copy(&tree, &flavour, "i386-pc").unwrap();
-        common(&tree, &flavour).unwrap();
+        copy(&tree, &tree, &flavour, "i386-pc").unwrap();
+        common(&tree, &tree, &flavour).unwrap();
         assert_eq!(tree.list("/boot/grub/i386-pc").unwrap(), ["efiemu64.o", "ext2.mod", "moddep.lst"]);
         assert_eq!(tree.read("/boot/grub/grubenv").unwrap().unwrap().len(), 1024);
         let time = std::fs::metadata(dir.path().join("boot/grub/i386-pc/ext2.mod")).unwrap().modified().unwrap();

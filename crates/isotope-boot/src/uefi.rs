@@ -54,6 +54,11 @@ pub struct Efi {
 }
 
 impl Signed {
+    /// The path of its GRUB in the target.
+    pub fn grub(&self) -> &str {
+        &self.grub
+    }
+
     /// Looks for the signed files.
     ///
     /// # Errors
@@ -66,9 +71,13 @@ impl Signed {
     ) -> Result<Result<Self, Vec<String>>, BootError> {
         let EfiArch { platform, suffix, .. } = arch;
         let vendor = flavour.vendor();
-        // Debian and Ubuntu; Fedora's RPMs straight on the ESP; Fedora since 43, where bootupd copies from /usr.
+        // Debian and Ubuntu; Fedora's RPMs straight on the ESP; Fedora since 43, where bootupd copies from /usr; Fedora's ostree trees
+        // with bootupd before that, and without.
         let places = |lib: String, package: &str, name: &str| {
-            [lib, format!("{esp}/EFI/{vendor}/{name}"), format!("/usr/lib/efi/{package}/*/EFI/{vendor}/{name}")]
+            let copied = ["/usr/lib/bootupd/updates", "/usr/lib/ostree-boot/efi"];
+            let [bootupd, old_tree] = copied.map(|dir| format!("{dir}/EFI/{vendor}/{name}"));
+            let newest = format!("/usr/lib/efi/{package}/*/EFI/{vendor}/{name}");
+            [lib, format!("{esp}/EFI/{vendor}/{name}"), newest, bootupd, old_tree]
         };
         let shim_name = format!("shim{suffix}.efi");
         let mut shims = vec![format!("/usr/lib/shim/{shim_name}.signed.latest")];
@@ -123,7 +132,8 @@ pub fn install(maker: &Maker<'_>, esp: &str, wanted: SecureBoot) -> Result<Efi, 
     if wanted == SecureBoot::Required {
         return Err(BootError::NotSigned { missing });
     }
-    let arch = ARCHES.into_iter().find(|arch| tree.exists(&format!("/usr/lib/grub/{}/moddep.lst", arch.platform)));
+    let arch =
+        ARCHES.into_iter().find(|arch| maker.modules.exists(&format!("/usr/lib/grub/{}/moddep.lst", arch.platform)));
     let arch = arch.ok_or_else(|| BootError::MissingFile {
         path: "/usr/lib/grub/x86_64-efi".to_owned(),
         package: "grub-efi-amd64-bin (Debian) or grub2-efi-x64-modules (Fedora)",

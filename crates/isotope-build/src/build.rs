@@ -2,18 +2,20 @@
 
 use crate::cache::Cache;
 use crate::compose::Compose;
+use crate::deployment::Deployment;
 use crate::error::StepError;
 use crate::event::Events;
 use crate::options::BuildOptions;
 use crate::package::{self, InstalledPackage, PackageCtx, PackageManager};
-use crate::report::{CommitReport, OutputFile};
+use crate::report::{CommitReport, DeployedCommit, OutputFile};
 use crate::sandbox::{Purpose, TargetRoot};
 use crate::work::Work;
 use isotope_disk::MountedDisk;
 use isotope_plan::geometry::Geometry;
 use isotope_plan::{Bootstrap, Family, PackagePolicy, Packages, Plan, Source, Step, StepAction};
-use isotope_sys::target::TargetDir;
+use isotope_sys::target::{TargetDir, TargetError};
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 /// How far the disk is.
 #[derive(Debug)]
@@ -37,6 +39,8 @@ pub(crate) struct Products {
     pub outputs: Vec<OutputFile>,
     /// The commit of a compose.
     pub commit: Option<CommitReport>,
+    /// The commit that was deployed.
+    pub deployed: Option<DeployedCommit>,
     /// What the user should know.
     pub warnings: Vec<String>,
 }
@@ -60,6 +64,8 @@ pub(crate) struct Build<'a> {
     /// The tree that steps work on: the plain one, then that of the mounted disk.
     pub target: TargetRoot,
     pub stage: Stage,
+    /// The deployment that is the target, if it is one.
+    pub deployment: Option<Deployment>,
     /// Whether the tree has been cleaned, listed and its times clamped.
     pub sealed: bool,
     /// What a compose knows of the commit before it.
@@ -159,7 +165,7 @@ impl Build<'_> {
     /// No file is younger than the build's clock, on any of the target's filesystems.
     pub(crate) fn clamp(&self) -> Result<(), StepError> {
         let epoch = i64::try_from(self.plan.source_date_epoch).unwrap_or(i64::MAX);
-        self.target.tree().clamp_times(epoch)?;
+        TargetDir::open(self.physical())?.clamp_times(epoch)?;
         if let (Stage::Mounted(disk), Some(layout)) = (&self.stage, &self.plan.layout) {
             let filesystems = layout.partitions.iter().filter_map(|partition| partition.filesystem.as_ref());
             for mount in
@@ -169,6 +175,33 @@ impl Build<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Where the filesystems of what is made begin: the tree itself, and for a deployment the physical root that it lies in.
+    pub(crate) fn physical(&self) -> PathBuf {
+        match &self.stage {
+            Stage::Mounted(disk) => disk.root().to_owned(),
+            Stage::Tree | Stage::Lost | Stage::Closed(_) => self.work.tree(),
+        }
+    }
+
+    /// Steps work on the physical root at `root` from now on, or on the deployment in it.
+    pub(crate) fn move_to(&mut self, root: &Path) -> Result<(), StepError> {
+        let place = match &mut self.deployment {
+            Some(deployment) => deployment.show(root)?,
+            None => root.to_owned(),
+        };
+        Ok(self.target.move_to(&place)?)
+    }
+
+    /// An error of writing to the target, told in the words of the element that wanted it.
+    pub(crate) fn refused(&self, step: &Step, error: TargetError) -> StepError {
+        let read_only = error.source.kind() == std::io::ErrorKind::ReadOnlyFilesystem;
+        if read_only && self.deployment.is_some() {
+            let (element, path) = (step.origin.element.clone(), error.path.clone());
+            return StepError::ReadOnly { element, path, source: error };
+        }
+        error.into()
     }
 
     /// Whether there is a tree to look into (there is none once the disk is closed).

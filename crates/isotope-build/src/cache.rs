@@ -9,6 +9,7 @@
 //! ```
 //! A work directory whose build is dead is removed when the next one starts.
 
+use crate::deployment;
 use crate::report::BuildError;
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{DirBuilder, File};
@@ -95,6 +96,7 @@ impl Cache {
             }
             let directory = File::open(&path).map_err(failed("open", &path))?;
             if flock(&directory, FlockOperation::NonBlockingLockExclusive).is_ok() {
+                release(&path);
                 std::fs::remove_dir_all(&path).map_err(failed("remove", &path))?;
             }
         }
@@ -117,6 +119,13 @@ pub(crate) struct WorkDir {
     _lock: File,
 }
 
+/// Deployments that a killed build left cannot be removed as they are.
+fn release(work: &Path) {
+    for plan in work.read_dir().into_iter().flatten().flatten() {
+        deployment::release(&plan.path().join("tree"));
+    }
+}
+
 impl WorkDir {
     pub(crate) fn path(&self) -> &Path {
         &self.path
@@ -126,6 +135,7 @@ impl WorkDir {
 impl Drop for WorkDir {
     fn drop(&mut self) {
         // What cannot be removed now is removed by the sweep of the next build.
+        release(&self.path);
         drop(std::fs::remove_dir_all(&self.path));
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::build::{Build, Products, Scene, Stage};
 use crate::cache::Cache;
-use crate::error::StepError;
+use crate::error::{IN_THE_TREE, StepError};
 use crate::event::{Event, Events, Failure, FailureClass};
 use crate::mask::Mask;
 use crate::options::{BuildOptions, OnError};
@@ -74,37 +74,32 @@ pub(crate) fn main(orders: Orders<'_>, channel: Channel) -> i32 {
 
 fn execute(orders: Orders<'_>, events: &Events) -> Result<Report, Box<Failure>> {
     let start = Instant::now();
-    let mut build = prepare(orders, events).map_err(|error| Box::new(outside(&error, orders.log)))?;
-    let total = orders.plan.steps.len();
-    let mut steps = Vec::with_capacity(total);
-    for (number, step) in orders.plan.steps.iter().enumerate() {
-        let index = number + 1;
-        let (id, title) = (step.id.clone(), step.title.clone());
-        events.send(Event::StepStarted { index, total, id, title, phase: step.phase, origin: step.origin.clone() });
-        let begun = Instant::now();
-        build.scene = Scene::default();
-        let result = step::of(&step.action).run(step, &mut build);
-        namespace::kill_leftovers();
-        if let Err(error) = result {
-            return Err(Box::new(give_up(&error, step, &build, orders)));
-        }
-        let duration = begun.elapsed();
-        events.send(Event::StepFinished { index, duration });
-        steps.push(StepTime { id: step.id.clone(), duration });
-        if build.done {
-            break;
-        }
+    let fail = |error: StepError| Box::new(outside(&error, orders.log));
+    let ground = Work::ground(orders.work, &orders.cache.mount()).map_err(fail)?;
+    let total = orders.plan.with_inputs().map(|plan| plan.steps.len()).sum();
+    let mut course = Course { orders, events, total, before: 0, steps: Vec::with_capacity(total) };
+    let mut warnings = Vec::new();
+    for (number, input) in orders.plan.inputs.iter().enumerate() {
+        let mut build = prepare(input, orders, events, &ground, &format!("input-{number}")).map_err(fail)?;
+        course.run(&mut build)?;
+        build.work.empty_tree().map_err(fail)?;
+        warnings.extend(input.warnings.iter().cloned().chain(build.products.warnings));
     }
+    let mut build = prepare(orders.plan, orders, events, &ground, "image").map_err(fail)?;
+    course.run(&mut build)?;
+    warnings.extend(orders.plan.warnings.iter().cloned());
+    warnings.append(&mut build.products.warnings);
     let mut report = Report {
         name: orders.plan.name.clone(),
         outputs: std::mem::take(&mut build.products.outputs),
         manifest: None,
         log: orders.log.to_owned(),
         duration: start.elapsed(),
-        steps,
+        steps: course.steps,
         packages: std::mem::take(&mut build.products.packages),
         commit: build.products.commit.take(),
-        warnings: orders.plan.warnings.iter().chain(&build.products.warnings).cloned().collect(),
+        deployed: build.products.deployed.take(),
+        warnings,
     };
     let geometry = if let Stage::Closed(geometry) = &build.stage { Some(geometry) } else { None };
     let written = manifest::write(orders.plan, orders.options, geometry, &report);
@@ -112,17 +107,61 @@ fn execute(orders: Orders<'_>, events: &Events) -> Result<Report, Box<Failure>> 
     Ok(report)
 }
 
-fn prepare<'a>(orders: Orders<'a>, events: &Events) -> Result<Build<'a>, StepError> {
-    let work = Work::prepare(orders.work, &orders.cache.mount())?;
+/// The way through the steps of all plans of a build.
+struct Course<'a> {
+    orders: Orders<'a>,
+    events: &'a Events,
+    /// Steps of all plans.
+    total: usize,
+    /// Steps of the plans before this one.
+    before: usize,
+    steps: Vec<StepTime>,
+}
+
+impl Course<'_> {
+    fn run(&mut self, build: &mut Build<'_>) -> Result<(), Box<Failure>> {
+        let (events, total) = (self.events, self.total);
+        for (number, step) in build.plan.steps.iter().enumerate() {
+            let index = self.before + number + 1;
+            let (id, title) = (step.id.clone(), step.title.clone());
+            events.send(Event::StepStarted { index, total, id, title, phase: step.phase, origin: step.origin.clone() });
+            let begun = Instant::now();
+            build.scene = Scene::default();
+            let result = step::of(&step.action).run(step, build);
+            namespace::kill_leftovers();
+            if let Err(error) = result {
+                return Err(Box::new(give_up(&error, step, build, self.orders)));
+            }
+            let duration = begun.elapsed();
+            events.send(Event::StepFinished { index, duration });
+            self.steps.push(StepTime { id: step.id.clone(), duration });
+            if build.done {
+                break;
+            }
+        }
+        self.before += build.plan.steps.len();
+        Ok(())
+    }
+}
+
+fn prepare<'a>(
+    plan: &'a Plan,
+    orders: Orders<'a>,
+    events: &Events,
+    ground: &Path,
+    name: &str,
+) -> Result<Build<'a>, StepError> {
+    let work = Work::prepare(ground, name)?;
     let target = TargetRoot::new(&work.tree(), &work.scratch())?.with_env(&orders.options.proxy);
     Ok(Build {
-        plan: orders.plan,
+        plan,
         options: orders.options,
         cache: orders.cache,
         events: events.clone(),
         work,
         target,
         stage: Stage::Tree,
+        deployment: None,
         sealed: false,
         compose: None,
         done: false,
@@ -134,6 +173,9 @@ fn prepare<'a>(orders: Orders<'a>, events: &Events) -> Result<Build<'a>, StepErr
 /// A step failed: what is done with the state, and what is told.
 fn give_up(error: &StepError, step: &Step, build: &Build<'_>, orders: Orders<'_>) -> Failure {
     let mut failure = error.explain(step, orders.log);
+    if build.deployment.is_some() && failure.tail.iter().any(|line| line.contains("Read-only file system")) {
+        failure.hints.insert(0, IN_THE_TREE.to_owned());
+    }
     match &orders.options.on_error {
         OnError::Clean => {}
         OnError::Keep(dir) => match failed_state::keep(build, dir) {

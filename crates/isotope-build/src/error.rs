@@ -50,6 +50,9 @@ pub(crate) enum StepError {
     /// The tree cannot be laid out.
     #[error(transparent)]
     Tree(#[from] TreeError),
+    /// A deployment has no such place.
+    #[error("element {element}: {path} cannot be written in a deployment, where only /etc, /var and /boot can")]
+    ReadOnly { element: String, path: String, source: TargetError },
     /// The manifest could not be written.
     #[error(transparent)]
     Manifest(#[from] OutputError),
@@ -83,7 +86,10 @@ impl StepError {
         match self {
             Self::Plan(_) => FailureClass::Internal,
             Self::Package(PackageError::Remote(_)) => FailureClass::Remote,
-            Self::Hook { .. } | Self::Lacks { .. } | Self::Boot(_) => FailureClass::Configuration,
+            Self::Hook { .. } | Self::Lacks { .. } | Self::Boot(_) | Self::ReadOnly { .. } => {
+                FailureClass::Configuration
+            }
+            Self::Ostree(error) => ostree_class(error),
             Self::Package(PackageError::NotFound(_) | PackageError::Unsupported(_) | PackageError::Command { .. }) => {
                 FailureClass::Configuration
             }
@@ -128,6 +134,7 @@ impl StepError {
                 hints.push("--on-error=shell opens a shell in the sandbox where it failed".to_owned());
             }
             Self::Lacks { hint, .. } => hints.push(hint.clone()),
+            Self::ReadOnly { .. } => hints.push(IN_THE_TREE.to_owned()),
             _ => {}
         }
         Failure {
@@ -140,5 +147,27 @@ impl StepError {
             class: if full { FailureClass::Environment } else { self.class() },
             log: Some(log.to_owned()),
         }
+    }
+}
+
+/// Where things belong that cannot be written in a deployment.
+pub(crate) const IN_THE_TREE: &str =
+    "write below /etc, /var or /usr/local; what belongs to /usr is part of the tree (its treefile, or a layer)";
+
+/// Who is to mend what ostree could not do.
+const fn ostree_class(error: &OstreeError) -> FailureClass {
+    match error {
+        OstreeError::Corrupt { .. } | OstreeError::BrokenOff { .. } | OstreeError::Remote { .. } => {
+            FailureClass::Remote
+        }
+        OstreeError::UnknownRef { .. }
+        | OstreeError::UnknownCommit { .. }
+        | OstreeError::NoKernel { .. }
+        | OstreeError::NoInitramfs { .. }
+        | OstreeError::BadSignature { .. }
+        | OstreeError::BadKey { .. }
+        | OstreeError::BadStateroot { .. }
+        | OstreeError::BadKernelArg { .. } => FailureClass::Configuration,
+        _ => FailureClass::Environment,
     }
 }

@@ -10,7 +10,7 @@ use std::path::Path;
 pub(crate) fn keep(build: &Build<'_>, dir: &Path) -> Result<String, StepError> {
     std::fs::create_dir_all(dir).map_err(StepError::io("make", dir))?;
     let (from, to, what) = if build.has_tree() {
-        (build.target.tree().host_path().to_owned(), dir.to_owned(), "the tree")
+        (build.physical(), dir.to_owned(), "the tree")
     } else {
         (build.work.raw(), dir.join("disk.raw"), "the raw disk")
     };

@@ -5,6 +5,7 @@
 mod build;
 mod cache;
 mod compose;
+mod deployment;
 mod engine;
 mod error;
 mod event;
@@ -21,9 +22,10 @@ mod report;
 mod run;
 pub mod sandbox;
 mod step;
+mod tree_kind;
 mod work;
 
 pub use event::{Event, Events, Failure, FailureClass, PackageDiff};
 pub use options::{BuildOptions, OnError, WorkPlace};
-pub use report::{BuildError, CommitReport, OutputFile, Problem, Report, StepTime};
+pub use report::{BuildError, CommitReport, DeployedCommit, OutputFile, Problem, Report, StepTime};
 pub use run::run;

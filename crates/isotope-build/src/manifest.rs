@@ -5,7 +5,7 @@
 use crate::error::StepError;
 use crate::options::BuildOptions;
 use crate::package::InstalledPackage;
-use crate::report::Report;
+use crate::report::{DeployedCommit, Report};
 use isotope_image::output;
 use isotope_plan::geometry::Geometry;
 use isotope_plan::layout::Layout;
@@ -34,6 +34,8 @@ struct Manifest<'a> {
     properties: &'a BTreeMap<String, String>,
     checks: &'a [Check],
     warnings: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ostree: Option<&'a DeployedCommit>,
     packages: &'a [InstalledPackage],
 }
 
@@ -121,6 +123,7 @@ fn describe<'a>(
         properties: &plan.properties,
         checks: &plan.checks,
         warnings: &report.warnings,
+        ostree: report.deployed.as_ref(),
         packages: &report.packages,
     }
 }

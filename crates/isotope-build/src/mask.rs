@@ -19,8 +19,8 @@ pub(crate) struct Mask {
 impl Mask {
     /// All that the plan's variables, hooks and files call secret.
     pub(crate) fn of(plan: &Plan) -> Self {
-        let variables = plan.elements.iter().flat_map(|element| element.vars.values());
-        let in_steps = plan.steps.iter().flat_map(|step| match &step.action {
+        let variables = plan.with_inputs().flat_map(|plan| &plan.elements).flat_map(|element| element.vars.values());
+        let in_steps = plan.with_inputs().flat_map(|plan| &plan.steps).flat_map(|step| match &step.action {
             StepAction::Hook(hook) => hook.env.values().collect::<Vec<_>>(),
             StepAction::Write(write) => vec![&write.content],
             _ => Vec::new(),

@@ -13,7 +13,7 @@ pub(crate) fn check(plan: &Plan, options: &BuildOptions) -> Vec<Problem> {
     if !rustix::process::geteuid().is_root() {
         problem("a build needs root: it mounts, and makes files of other users".to_owned(), Some("run it with sudo"));
     }
-    for step in &plan.steps {
+    for step in plan.with_inputs().flat_map(|plan| &plan.steps) {
         if let StepAction::Hook(hook) = &step.action {
             let script = hook.script.display();
             match hook.script.metadata() {

@@ -29,6 +29,9 @@ pub struct Report {
     /// The commit of a compose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<CommitReport>,
+    /// The commit that is deployed in the image, if one is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployed: Option<DeployedCommit>,
     /// What the user should know.
     pub warnings: Vec<String>,
 }
@@ -50,6 +53,33 @@ pub struct CommitReport {
     pub unchanged: Option<String>,
     /// What its packages are beside those of the commit before; `None`: there was none, or it lists no packages.
     pub packages: Option<PackageDiff>,
+}
+
+/// A commit that is deployed in an image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeployedCommit {
+    /// Its checksum.
+    pub commit: String,
+    /// Its version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// The ref or commit that was asked for.
+    #[serde(rename = "ref")]
+    pub reference: String,
+    /// The stateroot.
+    pub stateroot: String,
+    /// The remote.
+    pub remote: String,
+    /// Where it came from; `None`: composed by this build.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Whose signature it had: `gpg`, `ed25519`, `none`, or `composed` by this build.
+    pub verified: String,
+    /// Where the booted system looks for upgrades.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upgrade_url: Option<String>,
+    /// Whose signature it wants then: `gpg`, `ed25519` or `none`.
+    pub upgrade_verified: String,
 }
 
 /// One file that a build made.

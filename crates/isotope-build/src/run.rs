@@ -40,7 +40,8 @@ pub fn run(plan: &Plan, options: &BuildOptions, on_event: &mut dyn FnMut(Event))
         log.event(&event);
         on_event(event);
     };
-    tell(Event::BuildStarted { name: plan.name.clone(), steps: plan.steps.len(), log: log_path.clone() });
+    let steps = plan.with_inputs().map(|plan| plan.steps.len()).sum();
+    tell(Event::BuildStarted { name: plan.name.clone(), steps, log: log_path.clone() });
     let orders = Orders { plan, options, cache: &cache, work: work.as_ref().map(|work| work.path()), log: &log_path };
     let (mut report, mut failure) = (None, None);
     let outcome = namespace::run(HOSTNAME, |channel| engine::main(orders, channel), &mut |line| {

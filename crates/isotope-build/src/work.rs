@@ -26,20 +26,24 @@ pub(crate) struct Work {
 }
 
 impl Work {
-    /// In the directory `disk` if there is one, else on a tmpfs mounted at `mount`.
-    pub(crate) fn prepare(disk: Option<&Path>, mount: &Path) -> Result<Self, StepError> {
-        let dir = match disk {
-            Some(dir) => dir.to_owned(),
-            None => {
-                // Not all: past this, a full tmpfs is an error with a remedy, where no memory would be a killed process.
-                let size = (memory::available() / 4 * 3).max(64 << 20);
-                mounts::tmpfs(mount, &format!("mode=0711,size={size}"), MountFlags::empty())
-                    .map_err(StepError::io("mount a tmpfs at", mount))?;
-                mount.to_owned()
-            }
-        };
-        let work = Self { dir };
-        for path in [work.tree(), work.scratch(), work.mountpoint(), work.host_directory()] {
+    /// Where all plans of a build work: the directory `disk` if there is one, else a tmpfs mounted at `mount`.
+    pub(crate) fn ground(disk: Option<&Path>, mount: &Path) -> Result<PathBuf, StepError> {
+        if let Some(dir) = disk {
+            return Ok(dir.to_owned());
+        }
+        // Not all: past this, a full tmpfs is an error with a remedy, where no memory would be a killed process.
+        let size = (memory::available() / 4 * 3).max(64 << 20);
+        mounts::tmpfs(mount, &format!("mode=0711,size={size}"), MountFlags::empty())
+            .map_err(StepError::io("mount a tmpfs at", mount))?;
+        Ok(mount.to_owned())
+    }
+
+    /// The directories of one plan, below `ground`.
+    pub(crate) fn prepare(ground: &Path, name: &str) -> Result<Self, StepError> {
+        let work = Self { dir: ground.join(name) };
+        let all =
+            [work.dir.clone(), work.tree(), work.scratch(), work.mountpoint(), work.host_directory(), work.view()];
+        for path in all {
             std::fs::create_dir(&path).map_err(StepError::io("make", &path))?;
         }
         Ok(work)
@@ -58,6 +62,11 @@ impl Work {
     /// Where the disk is mounted.
     pub(crate) fn mountpoint(&self) -> PathBuf {
         self.dir.join("disk")
+    }
+
+    /// Where a deployment is shown as the booted system sees it.
+    pub(crate) fn view(&self) -> PathBuf {
+        self.dir.join("deployment")
     }
 
     /// Working directory of hooks on the host, and room for package managers.

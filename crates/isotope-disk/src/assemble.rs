@@ -4,7 +4,7 @@ use crate::mkfs::{self, Spec};
 use crate::mount::{Mounts, What};
 use crate::mounted::{Fat, MountedDisk};
 use crate::populate::{self, MountPoint};
-use crate::{DiskError, fstab, table};
+use crate::{DiskError, Fstab, fstab, table};
 use isotope_plan::Arch;
 use isotope_plan::geometry::{ContentSizes, Geometry, Placed, overhead, place};
 use isotope_plan::layout::{Filesystem, FilesystemKind, Layout, Mount, Partition};
@@ -26,13 +26,15 @@ pub struct DiskOptions {
     pub arch: Arch,
     /// Whether [`MountedDisk::finish`] waits until the raw file is on stable storage.
     pub sync: bool,
+    /// Where fstab goes, and how it names the root.
+    pub fstab: Fstab,
 }
 
 impl DiskOptions {
     /// For x86_64, without waiting for stable storage.
     #[must_use]
-    pub const fn new(epoch: u64, seed: Uuid) -> Self {
-        Self { epoch, seed, arch: Arch::X86_64, sync: false }
+    pub fn new(epoch: u64, seed: Uuid) -> Self {
+        Self { epoch, seed, arch: Arch::X86_64, sync: false, fstab: Fstab::default() }
     }
 }
 
@@ -81,7 +83,7 @@ pub fn assemble(
     populate::populate(tree, mountpoint, &points, &mut |done| progress(Progress::Copy { done, total }))?;
 
     let target = TargetDir::open(mountpoint).map_err(DiskError::Fstab)?;
-    fstab::write(&target, layout, options.epoch).map_err(DiskError::Fstab)?;
+    fstab::write(&target, layout, &options.fstab, options.epoch).map_err(DiskError::Fstab)?;
     let fats = mounted(layout, &geometry).filter(|(_, filesystem, _)| filesystem.kind == FilesystemKind::Fat);
     let fats = fats.map(|(partition, filesystem, placed)| Fat::new(partition, filesystem, placed)).collect();
     Ok(MountedDisk::new(

@@ -8,7 +8,21 @@ use isotope_plan::layout::{Filesystem, FilesystemKind, Layout, Mount};
 use isotope_sys::target::{TargetDir, TargetError};
 use uuid::Uuid;
 
-const PATH: &str = "/etc/fstab";
+/// Where fstab is written, and how it names the root filesystem.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fstab {
+    /// The `/etc` of the target, from the root of the disk; that of a deployment lies deep below it.
+    pub etc: String,
+    /// `LABEL=…` or `UUID=…` of the root filesystem; `None`: its UUID.
+    pub root: Option<String>,
+}
+
+impl Default for Fstab {
+    fn default() -> Self {
+        Self { etc: "/etc".to_owned(), root: None }
+    }
+}
+
 const HEAD: &str = "# /etc/fstab: written by Isotope from the image's layout. UUIDs are those of the filesystems (blkid shows them).\n";
 
 /// The volume id of a FAT filesystem: the first eight hexadecimal digits of its UUID.
@@ -31,7 +45,7 @@ pub fn source(filesystem: &Filesystem) -> String {
 
 /// The whole file: parents before what is mounted in them, swap last.
 #[must_use]
-pub fn render(layout: &Layout) -> String {
+pub fn render(layout: &Layout, root: Option<&str>) -> String {
     let mut rows = vec![["# <source>", "<target>", "<type>", "<options>", "<dump>", "<pass>"].map(str::to_owned)];
     let filesystems = || layout.partitions.iter().filter_map(|partition| partition.filesystem.as_ref());
     let mut mounted: Vec<(&Filesystem, &Mount)> =
@@ -45,8 +59,9 @@ pub fn render(layout: &Layout) -> String {
             FilesystemKind::Fat => "vfat",
             FilesystemKind::Swap => "swap",
         };
+        let named = root.filter(|_| mount.path == "/").map_or_else(|| source(filesystem), escape);
         rows.push([
-            source(filesystem),
+            named,
             escape(&mount.path),
             kind.into(),
             options(&mount.options),
@@ -77,11 +92,12 @@ pub fn render(layout: &Layout) -> String {
 ///
 /// # Errors
 /// The file system refuses.
-pub(crate) fn write(target: &TargetDir, layout: &Layout, epoch: u64) -> Result<(), TargetError> {
+pub(crate) fn write(target: &TargetDir, layout: &Layout, how: &Fstab, epoch: u64) -> Result<(), TargetError> {
     let seconds = i64::try_from(epoch).unwrap_or(i64::MAX);
-    target.write(PATH, render(layout), 0o644)?;
-    target.set_times(PATH, seconds)?;
-    target.set_times("/etc", seconds)
+    let path = format!("{}/fstab", how.etc);
+    target.write(&path, render(layout, how.root.as_deref()), 0o644)?;
+    target.set_times(&path, seconds)?;
+    target.set_times(&how.etc, seconds)
 }
 
 fn options(options: &str) -> String {
@@ -132,7 +148,9 @@ mod tests {
                 partition(FilesystemKind::Ext4, "/", "defaults,errors=remount-ro", 1),
             ],
         };
-        let text = render(&layout);
+        let text = render(&layout, None);
+        let labelled = render(&layout, Some("LABEL=my root"));
+        assert!(labelled.contains("\nLABEL=my\\040root ") && labelled.contains("\nUUID=0123-ABCD "), "{labelled}");
         let expected = "\
 # /etc/fstab: written by Isotope from the image's layout. UUIDs are those of the filesystems (blkid shows them).
 # <source>                                 <target>            <type>  <options>                   <dump>  <pass>
@@ -160,12 +178,12 @@ UUID=0123abcd-0000-4000-8000-000000000000  none                swap    sw       
             disk_id: Uuid::nil(),
             partitions: vec![],
         };
-        drop(write(&TargetDir::open(&tree).unwrap(), &layout, 0));
+        drop(write(&TargetDir::open(&tree).unwrap(), &layout, &Fstab::default(), 0));
         assert_eq!(std::fs::read_to_string(outside.join("fstab")).unwrap(), "the host's");
         std::fs::remove_file(tree.join("etc")).unwrap();
         std::fs::create_dir(tree.join("etc")).unwrap();
         std::os::unix::fs::symlink(outside.join("fstab"), tree.join("etc/fstab")).unwrap();
-        write(&TargetDir::open(&tree).unwrap(), &layout, 0).unwrap();
+        write(&TargetDir::open(&tree).unwrap(), &layout, &Fstab::default(), 0).unwrap();
         assert_eq!(std::fs::read_to_string(outside.join("fstab")).unwrap(), "the host's");
         assert!(std::fs::symlink_metadata(tree.join("etc/fstab")).unwrap().is_file());
     }

@@ -21,6 +21,7 @@ mod window;
 
 pub use assemble::{DiskOptions, Progress, assemble};
 pub use error::DiskError;
+pub use fstab::Fstab;
 pub use isotope_plan::geometry::{Content, ContentSizes, Geometry, GeometryError, Placed};
 pub use mount::MountError;
 pub use mounted::MountedDisk;

@@ -27,9 +27,9 @@ pub use condition::Condition;
 pub use diagnostic::{Diagnostic, ManifestError, Severity, Spot};
 pub use hook::HookFile;
 pub use manifest::{
-    BootloaderSection, BootstrapSection, CheckBody, CheckKind, CheckSection, DistroSection, FilesSection, FilesystemSection,
-    LayoutSection, Located, Manifest, OstreeComposeSection, OstreeDeploySection, OstreeSection, PackagesSection,
-    PartitionSection, RuleSection, ServicesSection, SourceSection, SysprepSection, TemplateSection,
+    BootloaderSection, BootstrapSection, CheckBody, CheckKind, CheckSection, DistroSection, FilesSection,
+    FilesystemSection, LayoutSection, Located, Manifest, OstreeComposeSection, OstreeDeploySection, OstreeSection,
+    PackagesSection, PartitionSection, RuleSection, ServicesSection, SourceSection, SysprepSection, TemplateSection,
 };
 pub use nearest::suggest;
 pub use resolve::{ElementSet, ResolveErrors};

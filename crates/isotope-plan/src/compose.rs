@@ -114,6 +114,7 @@ fn assemble(reference: &str, target: Target, steps: Vec<Step>, warnings: Vec<Str
         name,
         target,
         elements: Vec::new(),
+        inputs: Vec::new(),
         steps,
         layout: None,
         boot: None,

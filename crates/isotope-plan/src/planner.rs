@@ -1,8 +1,9 @@
 //! The planner: from a recipe, its elements and the host's facts to a [`Plan`], or to every reason why there is none.
 //!
-//! Pure: it reads nothing and decides everything. One file for each thing it decides.
+//! Pure: it reads nothing but the treefile of an element that has one, and decides everything. One file for each thing it decides.
 
 mod boot;
+mod compose;
 mod disk;
 mod hooks;
 mod ostree;
@@ -47,7 +48,15 @@ pub fn plan(recipe: &Recipe, set: &ElementSet, facts: &HostFacts) -> Result<Plan
     let checks = checks(&mut scope);
     let properties = properties(&mut scope, recipe, &mut warnings);
     ostree::contradictions(&mut scope);
-    let root = ostree::deploy(&mut scope, disk.layout.as_ref(), boot.spec.as_ref(), None, &mut warnings);
+    let before = scope.problems.len();
+    let (composed, input) = compose::plan(&mut scope, facts).unzip();
+    // A compose that is at fault says so itself.
+    let root = if scope.problems.len() == before {
+        let disk = (disk.layout.as_ref(), boot.spec.as_ref());
+        ostree::deploy(&mut scope, disk, composed.as_ref(), &mut warnings)
+    } else {
+        None
+    };
     let steps = steps::plan(
         &mut scope,
         &steps::Around { facts, root, layout: disk.layout.as_ref(), boot: boot.spec.as_ref(), exports: &exports },
@@ -65,7 +74,7 @@ pub fn plan(recipe: &Recipe, set: &ElementSet, facts: &HostFacts) -> Result<Plan
         format: PLAN_FORMAT,
         name: recipe.name.clone(),
         elements: set.elements.iter().map(|element| planned(element, &scope)).collect(),
-        inputs: Vec::new(),
+        inputs: input.into_iter().collect(),
         steps,
         layout: disk.layout,
         boot: boot.spec,

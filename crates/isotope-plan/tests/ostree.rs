@@ -155,3 +155,67 @@ fn refusals() {
     }
     insta::assert_snapshot!(all);
 }
+
+const COMPOSED: &str = r#"
+== composed/element.toml
+summary = "A system composed here"
+requires = ["deploy"]
+provides = ["operating-system"]
+[vars.release]
+type = "string"
+default = "bookworm"
+help = "Release"
+[vars.mirror]
+type = "string"
+default = "host:debian"
+help = "Mirror"
+[distro]
+name = "debian"
+family = "debian"
+release = "{{release}}"
+[ostree.deploy]
+stateroot = "composed"
+[ostree.compose]
+treefile = "treefile.yaml"
+release = "{{release}}"
+variables = { mirror = "{{mirror}}" }
+== composed/treefile.yaml
+ref: composed/${releasever}/${basearch}
+variables:
+  mirror: http://127.0.0.1/never
+apt:
+  release: trixie
+  sources:
+    - mirror: ${mirror}
+packages:
+  - systemd-sysv dracut ostree-boot linux-image-amd64
+"#;
+
+#[test]
+fn a_commit_that_the_build_composes_first() {
+    let world = World::new(&format!("{ELEMENTS}{ATOMIC}{COMPOSED}"));
+    let text = recipe("\"composed\", \"loader\"", "");
+    let plan = world.plan_text(&text).unwrap_or_else(|errors| panic!("{errors}"));
+    let [input] = plan.inputs.as_slice() else { panic!("{} inputs", plan.inputs.len()) };
+    let sources = input.steps.iter().find_map(|step| match &step.action {
+        StepAction::Bootstrap(bootstrap) => Some(bootstrap.sources.clone()),
+        _ => None,
+    });
+    let sources = sources.expect("a base tree");
+    assert_eq!((sources[0].uri.as_str(), sources[0].suite.as_str()), ("http://mirror.example.org/debian", "bookworm"));
+    let deploy = plan.deployment().expect("a deployment");
+    assert_eq!(deploy.url, "file:///var/cache/isotope/ostree/composed");
+    assert_eq!((deploy.rev.as_str(), &deploy.verify), ("composed/bookworm/x86_64", &OstreeVerify::None));
+    assert_eq!(deploy.upgrade.url, None);
+    assert!(plan.warnings.iter().any(|warning| warning.contains("upgrade_url")), "{:?}", plan.warnings);
+    assert!(isotope_plan::needed_tools(&plan).contains_key("apt-get"));
+    let shown = isotope_plan::show(&plan);
+    assert!(shown.contains("commit") && shown.contains("into the stateroot composed"), "{shown}");
+
+    let both = recipe("\"composed\", \"loader\"", "[vars.deploy]\nurl = \"http://127.0.0.1/x\"\n");
+    let refusal = world.refusal(&both);
+    assert!(refusal.contains("composed by element composed"), "{refusal}");
+    std::fs::write(world.path().join("composed/treefile.yaml"), "ref: x\npackagez: [x]\n").expect("a treefile");
+    let refusal = world.refusal(&text);
+    assert!(refusal.contains("packages") && !refusal.contains("from which url"), "{refusal}");
+}

@@ -14,27 +14,27 @@ pub(super) fn filesystem(root: &TargetDir, kind: &str, at: &str, flags: MountFla
 }
 
 /// Binds a directory or file of the host, with all mounted below it, to a place of the target.
-pub(super) fn bind(root: &TargetDir, host: &Path, at: &TargetPath, access: Access) -> Result<(), SandboxError> {
+pub(crate) fn bind(root: &TargetDir, host: &Path, at: &TargetPath, access: Access) -> Result<(), SandboxError> {
     let what = format!("{} on {at}", host.display());
     let place = root.open_mount_point(at)?;
     plain_bind(host, &by_descriptor(&place)).map_err(failed(&what))?;
     if access == Access::ReadOnly {
         // A bind takes no flags; they are set on the mount it made, which is what the name means now.
         let mounted = root.open_mount_point(at)?;
-        let flags = MountFlags::BIND | MountFlags::REMOUNT | MountFlags::RDONLY;
-        Mount::builder()
-            .fstype("none")
-            .flags(flags)
-            .mount("none", by_descriptor(&mounted))
-            .map(drop)
-            .map_err(failed(&format!("{what} read-only")))?;
+        read_only(&by_descriptor(&mounted)).map_err(failed(&format!("{what} read-only")))?;
     }
     Ok(())
 }
 
 /// Binds between two places of the host.
-pub(super) fn plain_bind(from: &Path, to: &Path) -> std::io::Result<()> {
+pub(crate) fn plain_bind(from: &Path, to: &Path) -> std::io::Result<()> {
     Mount::builder().fstype("none").flags(MountFlags::BIND | MountFlags::REC).mount(from, to).map(drop)
+}
+
+/// Makes the mount at a place of the host read-only.
+pub(crate) fn read_only(at: &Path) -> std::io::Result<()> {
+    let flags = MountFlags::BIND | MountFlags::REMOUNT | MountFlags::RDONLY;
+    Mount::builder().fstype("none").flags(flags).mount("none", at).map(drop)
 }
 
 /// A tmpfs at a place of the host.

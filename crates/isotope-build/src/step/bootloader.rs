@@ -4,7 +4,9 @@ use super::Run;
 use crate::build::{Build, Stage};
 use crate::error::StepError;
 use crate::sandbox::Purpose;
+use isotope_boot::ostree::List;
 use isotope_boot::{BootContext, RunError};
+use isotope_ostree::Repo;
 use isotope_plan::Step;
 
 /// The step.
@@ -23,17 +25,26 @@ impl Run for Install {
             let (program, args) = argv.split_first().ok_or("a program without a name")?;
             Ok(sandbox.tool(program)?.args(args).run()?.stdout)
         };
-        let installed = isotope_boot::install(
-            spec,
-            &BootContext {
-                layout,
-                geometry: disk.geometry(),
-                tree: disk.root(),
-                disk: disk.disk(),
-                target: &run,
-                epoch: build.plan.source_date_epoch,
-            },
-        )?;
+        let context = BootContext {
+            layout,
+            geometry: disk.geometry(),
+            tree: build.target.tree().host_path(),
+            disk: disk.disk(),
+            target: &run,
+            epoch: build.plan.source_date_epoch,
+        };
+        let installed = match build.plan.deployment() {
+            None => isotope_boot::install(spec, &context)?,
+            Some(deploy) => {
+                let (installed, list) = isotope_boot::ostree::install(spec, &context, &deploy.kernel_args)?;
+                if list == List::Bls {
+                    // Nobody reads the other list: the booted system need not keep it.
+                    let repo = Repo::open(disk.root().join("ostree/repo"))?;
+                    repo.set_config("sysroot", "bootloader", "none")?;
+                }
+                installed
+            }
+        };
         sandbox.leave()?;
         for entry in &installed.entries {
             build.events.output(&format!("menu entry: {entry}"));

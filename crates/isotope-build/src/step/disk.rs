@@ -2,9 +2,10 @@
 
 use super::Run;
 use crate::build::{Build, Stage};
+use crate::deployment::Deployment;
 use crate::error::StepError;
 use crate::event::Events;
-use isotope_disk::{DiskOptions, Progress};
+use isotope_disk::{DiskOptions, Fstab, Progress};
 use isotope_plan::{Format, Step};
 
 /// The step.
@@ -16,6 +17,7 @@ impl Run for Assemble {
         build.seal(step)?;
         let options = DiskOptions {
             arch: build.plan.target.arch,
+            fstab: build.deployment.as_ref().map_or_else(Fstab::default, Deployment::fstab),
             ..DiskOptions::new(build.plan.source_date_epoch, build.plan.seed)
         };
         let work = &build.work;
@@ -27,7 +29,7 @@ impl Run for Assemble {
             &options,
             &mut told(&build.events),
         )?;
-        build.target.move_to(disk.root())?;
+        build.move_to(disk.root())?;
         build.stage = Stage::Mounted(Box::new(disk));
         build.work.empty_tree()
     }

@@ -37,8 +37,8 @@ fn trees(build: &mut Build<'_>) -> Result<(), StepError> {
     if exports.is_empty() {
         return Ok(());
     }
-    let (out_dir, root) = (&build.options.out_dir, build.target.tree().host_path());
-    let made = export::tree(root, &exports, out_dir, &options(build), &progress(build))?;
+    let (out_dir, root) = (&build.options.out_dir, build.physical());
+    let made = export::tree(&root, &exports, out_dir, &options(build), &progress(build))?;
     record(build, made);
     Ok(())
 }
@@ -47,6 +47,11 @@ fn trees(build: &mut Build<'_>) -> Result<(), StepError> {
 fn disks(build: &mut Build<'_>) -> Result<(), StepError> {
     // The disk's root must not be held open while it is unmounted.
     build.target.move_to(&build.work.tree())?;
+    if let Some(deployment) = build.deployment.take()
+        && let Some(warning) = deployment.finish(&build.physical())?
+    {
+        build.warn(warning);
+    }
     match std::mem::replace(&mut build.stage, Stage::Lost) {
         Stage::Mounted(disk) => build.stage = Stage::Closed(disk.finish(&mut told(&build.events))?),
         other => build.stage = other,

@@ -82,7 +82,7 @@ pub(super) fn kernels(tree: &TargetDir) -> Result<BTreeSet<String>, TargetError>
 
 /// What generators read of the image's filesystems, to put the fsck of its root into the initramfs. The disk is made later.
 fn lent(layout: &Layout) -> BTreeMap<String, String> {
-    let mut lent = BTreeMap::from([("/etc/fstab".to_owned(), isotope_disk::fstab::render(layout))]);
+    let mut lent = BTreeMap::from([("/etc/fstab".to_owned(), isotope_disk::fstab::render(layout, None))]);
     let filesystems = layout.partitions.iter().filter_map(|partition| partition.filesystem.as_ref());
     let root =
         filesystems.into_iter().find(|filesystem| filesystem.mount.as_ref().is_some_and(|mount| mount.path == "/"));

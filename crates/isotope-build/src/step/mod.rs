@@ -8,6 +8,7 @@ mod hook;
 mod initramfs;
 mod ostree_checkout;
 mod ostree_commit;
+mod ostree_deploy;
 mod ostree_kernel;
 mod ostree_parent;
 mod ostree_tree;
@@ -44,6 +45,7 @@ pub(crate) fn of(action: &StepAction) -> Box<dyn Run + '_> {
         StepAction::OstreeKernel(kernel) => Box::new(ostree_kernel::Kernel(kernel)),
         StepAction::OstreeTree(tree) => Box::new(ostree_tree::Lay(tree)),
         StepAction::OstreeCommit(commit) => Box::new(ostree_commit::Write(commit)),
+        StepAction::OstreeDeploy(deploy) => Box::new(ostree_deploy::Deploy(deploy)),
         StepAction::Initramfs => Box::new(initramfs::Initramfs),
         StepAction::Sysprep(sysprep) => Box::new(sysprep::Reset(sysprep)),
         StepAction::Disk => Box::new(disk::Assemble),

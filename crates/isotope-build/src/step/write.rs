@@ -9,10 +9,9 @@ use isotope_plan::{Step, Write};
 pub(super) struct Text<'a>(pub &'a Write);
 
 impl Run for Text<'_> {
-    fn run(&self, _step: &Step, build: &mut Build<'_>) -> Result<(), StepError> {
+    fn run(&self, step: &Step, build: &mut Build<'_>) -> Result<(), StepError> {
         let Write { dest, content, mode } = self.0;
         build.events.output(&format!("{} bytes -> {dest}", content.value.len()));
-        build.target.tree().write(dest, &content.value, *mode)?;
-        Ok(())
+        build.target.tree().write(dest, &content.value, *mode).map_err(|error| build.refused(step, error))
     }
 }

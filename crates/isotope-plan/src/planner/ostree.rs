@@ -44,8 +44,7 @@ struct Merged {
 /// The step that makes the root, if elements want a deployment.
 pub(super) fn deploy(
     scope: &mut Scope<'_>,
-    layout: Option<&Layout>,
-    boot: Option<&BootSpec>,
+    (layout, boot): (Option<&Layout>, Option<&BootSpec>),
     composed: Option<&Composed>,
     warnings: &mut Vec<String>,
 ) -> Option<Step> {
