@@ -155,6 +155,30 @@ fn every_element_has_a_readme_and_checks() {
     }
 }
 
+/// Every script that an element brings, and what it sources.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "shellcheck, over the project's own files")]
+fn shell_scripts_of_elements_pass_shellcheck() {
+    let mut scripts = Vec::new();
+    let mut stack = vec![root().join("elements"), root().join("tests/elements")];
+    while let Some(path) = stack.pop() {
+        if path.is_dir() {
+            stack.extend(std::fs::read_dir(&path).unwrap().flatten().map(|entry| entry.path()));
+        } else if let Ok(text) = std::fs::read_to_string(&path)
+            && ["#!/bin/sh", "#!/bin/bash"].iter().any(|line| text.starts_with(line))
+        {
+            scripts.push(path);
+        }
+    }
+    assert!(scripts.len() > 10, "where are the scripts? {scripts:?}");
+    let checked = std::process::Command::new("shellcheck")
+        .args(["--external-sources", "--severity=warning", "--format=gcc"])
+        .args(&scripts)
+        .output()
+        .expect("shellcheck runs (Debian's package shellcheck)");
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
+}
+
 /// A mirror's name is the host's business: the project's files carry none.
 #[test]
 fn no_file_names_a_package_mirror() {

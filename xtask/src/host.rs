@@ -77,6 +77,7 @@ const PACKAGES: &[Package] = &[
     package("python3", "python3", Need::Everything),
     package("grub-common", "grub-fstest", Need::Everything),
     package("busybox-static", "/bin/busybox", Need::Everything),
+    package("shellcheck", "shellcheck", Need::Everything),
     package("attr", "getfattr", Need::Everything),
     package("acl", "getfacl", Need::Everything),
     package("libcap2-bin", "setcap", Need::Everything),

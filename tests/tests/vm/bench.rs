@@ -30,7 +30,7 @@ pub struct Bench {
     pub out: PathBuf,
     pub identities: Mutex<Vec<Identity>>,
     verdicts: Mutex<Vec<Verdict>>,
-    cancel: Cancel,
+    pub cancel: Cancel,
 }
 
 impl Bench {

@@ -15,14 +15,18 @@ pub enum Kind {
     Xfs,
     /// Its root on btrfs.
     Btrfs,
+    /// Docker on a thin pool, of Debian 12.
+    Storage,
 }
 
 impl Kind {
-    fn recipe(self) -> &'static str {
+    /// Its recipe's name and directory.
+    fn recipe(self) -> (&'static str, &'static str) {
         match self {
-            Self::Cloud => "debian-cloud",
-            Self::Xfs => "debian-cloud-xfs",
-            Self::Btrfs => "debian-cloud-btrfs",
+            Self::Cloud => ("recipes", "debian-cloud"),
+            Self::Xfs => ("recipes", "debian-cloud-xfs"),
+            Self::Btrfs => ("recipes", "debian-cloud-btrfs"),
+            Self::Storage => ("tests/recipes", "storage"),
         }
     }
 
@@ -31,6 +35,7 @@ impl Kind {
             Self::Cloud => "ISOTOPE_TEST_IMAGE",
             Self::Xfs => "ISOTOPE_TEST_IMAGE_XFS",
             Self::Btrfs => "ISOTOPE_TEST_IMAGE_BTRFS",
+            Self::Storage => "ISOTOPE_TEST_IMAGE_STORAGE",
         }
     }
 }
@@ -38,7 +43,7 @@ impl Kind {
 /// Images, each made when it is first asked for.
 pub struct Images {
     dir: PathBuf,
-    made: [OnceLock<Result<PathBuf, String>>; 3],
+    made: [OnceLock<Result<PathBuf, String>>; 4],
     /// Two builds at once would only be slower.
     building: Mutex<()>,
 }
@@ -61,17 +66,18 @@ impl Images {
         }
         let _one_at_a_time = self.building.lock().unwrap();
         let started = Instant::now();
+        let (dir, name) = kind.recipe();
         let root = isotope_tests::root();
         std::fs::create_dir_all(&self.dir)?;
         Tool::new(isotope_tests::isotope())
             .args(["build", "--log-format", "text", "--recipe"])
-            .arg(root.join("recipes").join(format!("{}.toml", kind.recipe())))
+            .arg(root.join(dir).join(format!("{name}.toml")))
             .arg("--output-dir")
             .arg(&self.dir)
             .current_dir(&root)
             .run()
-            .with_context(|| format!("building {} failed", kind.recipe()))?;
-        let image = self.dir.join(format!("{}.qcow2", kind.recipe()));
+            .with_context(|| format!("building {name} failed"))?;
+        let image = self.dir.join(format!("{name}.qcow2"));
         ensure!(image.is_file(), "the build made no {}", image.display());
         println!("built  {:>6.1} s  {}", started.elapsed().as_secs_f64(), image.display());
         Ok(image)

@@ -2,7 +2,7 @@
 
 use crate::bench::{Bench, Report, Step};
 use crate::images::Kind;
-use crate::{command, kernels, refusal};
+use crate::{command, kernels, refusal, storage};
 use anyhow::{Context, ensure};
 use isotope_vm::ssh::Input;
 use isotope_vm::{Firmware, Seed, SeedKind, Vm};
@@ -17,6 +17,8 @@ pub struct Case {
 
 /// The longest first, so that the lanes end together.
 pub const ALL: &[Case] = &[
+    Case { name: "vm_storage_table", run: storage::table },
+    Case { name: "vm_storage_boots", run: storage::boots },
     Case { name: "vm_bios", run: bios },
     Case { name: "vm_uefi", run: uefi },
     Case { name: "vm_secure_boot", run: command::secure_boot },

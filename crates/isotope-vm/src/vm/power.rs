@@ -116,7 +116,24 @@ impl Vm {
     /// # Errors
     /// The machine does not run, or has a disk of that name or a plugged disk already.
     pub fn attach_empty_disk(&mut self, name: &str, bytes: u64) -> Result<(), VmError> {
-        let prepared = disk::prepare(&Disk::empty(bytes), self.work.path(), &format!("plugged-{name}"))?;
+        let prepared = disk::prepare(&Disk::empty(bytes), self.work.path(), &plugged(name))?;
         self.qmp()?.attach_disk(name, &prepared.path, prepared.format)
     }
+
+    /// Plugs a disk of [`Vm::attach_empty_disk`] in again, with what is on it: a start of QEMU begins without it.
+    ///
+    /// # Errors
+    /// As [`Vm::attach_empty_disk`]; there never was such a disk.
+    pub fn attach_disk_again(&mut self, name: &str) -> Result<(), VmError> {
+        let path = self.work.join(&format!("{}.qcow2", plugged(name)));
+        if !path.is_file() {
+            return Err(VmError::Spec(format!("no disk {name} was ever plugged in")));
+        }
+        self.qmp()?.attach_disk(name, &path, "qcow2")
+    }
+}
+
+/// The name of a plugged disk's file.
+fn plugged(name: &str) -> String {
+    format!("plugged-{name}")
 }
