@@ -201,7 +201,7 @@ _isotope() {
             return 0
             ;;
         isotope__subcmd__boot)
-            opts="-v -q -h --bios --uefi --secure-boot --memory --cpus --cpu --accel --disk-size --bus --sector-size --seed --hostname --user --ssh-key --ssh-port --shell --test --junit --keep --timeout --online --persist --snapshot --elements-path --cache-dir --json --verbose --quiet --help"
+            opts="-v -q -h --bios --uefi --secure-boot --memory --cpus --cpu --accel --disk-size --bus --sector-size --seed --hostname --user --ssh-key --ssh-port --shell --test --junit --keep --timeout --tree-repo --tree-layer --online --persist --snapshot --elements-path --cache-dir --json --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -264,6 +264,14 @@ _isotope() {
                     return 0
                     ;;
                 --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tree-repo)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tree-layer)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -204,6 +204,8 @@ complete -c isotope -n "__fish_isotope_using_subcommand boot" -l ssh-port -d 'Th
 complete -c isotope -n "__fish_isotope_using_subcommand boot" -l junit -d 'Write the verdict as JUnit XML' -r -F
 complete -c isotope -n "__fish_isotope_using_subcommand boot" -l keep -d 'Where console, journal and screenshot go: always with this option, else on failure below the cache directory' -r -F
 complete -c isotope -n "__fish_isotope_using_subcommand boot" -l timeout -d 'How long the guest may take to let us in, in seconds' -r
+complete -c isotope -n "__fish_isotope_using_subcommand boot" -l tree-repo -d 'Repository that has the image\'s commit: its checks of kind `ostree-life` serve newer commits from it, to which the guest upgrades, rolls back and rebases' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand boot" -l tree-layer -d 'A ref of that repository whose commit has more packages, and a command that one of them brings' -r
 complete -c isotope -n "__fish_isotope_using_subcommand boot" -l elements-path -d 'Directories of elements, before ELEMENTS_PATH and the built-in ones (repeat or separate by colons)' -r -F
 complete -c isotope -n "__fish_isotope_using_subcommand boot" -l cache-dir -d 'Where downloads, logs and work directories are kept [default: /var/cache/isotope as root, else ~/.cache/isotope]' -r -F
 complete -c isotope -n "__fish_isotope_using_subcommand boot" -l bios -d 'Boot by BIOS (the default)'
