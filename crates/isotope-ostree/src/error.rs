@@ -191,6 +191,45 @@ pub enum OstreeError {
     Target(#[from] TargetError),
 }
 
+/// Whose matter an error is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorClass {
+    /// What was asked for is not there, or cannot be named so.
+    Asked,
+    /// A repository or commit is not as it should be.
+    Content,
+    /// This host: space, permissions.
+    Host,
+    /// A server, or the network.
+    Remote,
+}
+
+impl OstreeError {
+    /// Whose matter it is.
+    #[must_use]
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::UnknownRef { .. }
+            | Self::UnknownCommit { .. }
+            | Self::NoSummary { .. }
+            | Self::BadKey { .. }
+            | Self::BadStateroot { .. }
+            | Self::BadKernelArg { .. }
+            | Self::NotThere { .. }
+            | Self::NotA { .. } => ErrorClass::Asked,
+            Self::NoKernel { .. } | Self::NoInitramfs { .. } | Self::Libostree { .. } | Self::Target(_) => {
+                ErrorClass::Content
+            }
+            Self::NoSpace { .. } | Self::Io { .. } => ErrorClass::Host,
+            Self::Corrupt { .. }
+            | Self::BrokenOff { .. }
+            | Self::Incomplete { .. }
+            | Self::Remote { .. }
+            | Self::BadSignature { .. } => ErrorClass::Remote,
+        }
+    }
+}
+
 fn known_refs(name: &str, known: &[String]) -> String {
     if known.is_empty() {
         return "; it has none, or no summary to tell them by (`ostree summary -u` makes one), or is no repository"

@@ -9,10 +9,13 @@
 
 #![forbid(unsafe_code)]
 
+mod checkout;
 mod checksum;
 mod commit;
-mod compose;
+mod delta;
+mod diff;
 mod error;
+mod fsck;
 mod gpg_keys;
 mod info;
 mod kargs;
@@ -29,9 +32,13 @@ mod tree_files;
 mod wire;
 mod worker;
 
-pub use checksum::Checksum;
+pub use checkout::CheckoutOptions;
+pub use checksum::{Checksum, NotAChecksum};
 pub use commit::{Commit, Parent};
-pub use error::OstreeError;
+pub use delta::{Pruned, StaticDelta};
+pub use diff::{Aspect, Diff, FileChange, PackageDiff};
+pub use error::{ErrorClass, OstreeError};
+pub use fsck::{FsckReport, Problem};
 pub use info::{CommitInfo, Package};
 pub use kargs::check_kernel_args;
 pub use pull::{Progress, Pull, Pulled};
@@ -39,6 +46,7 @@ pub use remote::{Remote, Verify};
 pub use repo::{Mode, Repo};
 pub use sign::{Ed25519Secret, GpgKey};
 pub use sysroot::{Bootloader, Deploy, Deployment, Sysroot, SysrootOptions, check_stateroot};
+pub use tree_files::{FileKind, TreeEntry};
 
 /// Metadata of commits and summaries are GVariants of libostree's own GLib.
 pub use ostree::glib::Variant;

@@ -23,6 +23,9 @@ pub struct Pull {
     pub mirror: bool,
     /// Only commit objects, no files.
     pub commit_only: bool,
+    /// Only what is in these directories of the commits (and the directories themselves); none: all. Such commits stay
+    /// partial.
+    pub subdirs: Vec<String>,
     /// How often the transfer goes on after a network error, by libostree itself for a file, by us as a whole.
     pub retries: u32,
 }
@@ -38,6 +41,7 @@ impl Pull {
             depth: 0,
             mirror: false,
             commit_only: false,
+            subdirs: Vec::new(),
             retries: 5,
         }
     }
@@ -182,7 +186,7 @@ impl Repo {
                 other.require_ed25519(commit, &pull.remote, &keys)?;
             }
         }
-        if !pull.commit_only {
+        if !pull.commit_only && pull.subdirs.is_empty() {
             self.require_room(other, &found)?;
         }
         Ok(found)

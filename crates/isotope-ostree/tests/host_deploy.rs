@@ -186,3 +186,103 @@ fn what_cannot_boot_is_refused_before_anything_is_deployed() {
     let error = attempt(&|tree| fs::remove_file(tree.join(&initramfs)).unwrap());
     assert!(error.to_string().contains(&format!("/{initramfs} is expected")), "{error}");
 }
+
+#[test]
+fn kernel_arguments_change_and_deployments_go() {
+    let place = Place::new();
+    let archive = place.archive("1");
+    let root = place.path("root");
+    fs::create_dir(&root).unwrap();
+    let sysroot = Sysroot::init(&root, &SysrootOptions::default()).unwrap();
+    sysroot.add_stateroot("test-os").unwrap();
+    // A second time changes nothing.
+    sysroot.add_stateroot("test-os").unwrap();
+    let repo = sysroot.repo().unwrap();
+    repo.set_remote(&Remote::new("test", "http://127.0.0.1:1/", Verify::None)).unwrap();
+    repo.pull_local(&archive, &Pull::new("test", ["test/os"]), &mut |_| {}).unwrap();
+    let made = deploy(&sysroot, "test:test/os");
+    let changed = sysroot.set_kernel_args(&made, &["quiet".to_owned(), "console=ttyS1".to_owned()]).unwrap();
+    assert_eq!(&changed.kargs[..2], ["quiet", "console=ttyS1"]);
+    assert!(changed.kargs[2].starts_with("ostree=/ostree/boot.") && changed.kargs.len() == 3, "{:?}", changed.kargs);
+    let entries = fs::read_to_string(root.join("boot/loader/syslinux.cfg")).unwrap();
+    assert!(entries.contains("APPEND quiet console=ttyS1 ostree=") && !entries.contains("tty0"), "{entries}");
+    assert!(sysroot.set_kernel_args(&made, &["a\nb".to_owned()]).is_err());
+    sysroot.undeploy(&changed).unwrap();
+    assert_eq!(sysroot.status().unwrap(), []);
+    assert!(!made.dir.exists());
+    assert!(sysroot.undeploy(&changed).unwrap_err().to_string().contains("has no deployment"));
+}
+
+#[test]
+fn bad_names_and_arguments_are_refused_first() {
+    let place = Place::new();
+    let root = place.path("root");
+    fs::create_dir(&root).unwrap();
+    assert!(Sysroot::open(&root).unwrap_err().to_string().contains("is no root of an atomic system"));
+    let sysroot = Sysroot::init(&root, &SysrootOptions::default()).unwrap();
+    assert!(matches!(sysroot.add_stateroot("../up").unwrap_err(), OstreeError::BadStateroot { .. }));
+    sysroot.add_stateroot("one").unwrap();
+    let attempt = |stateroot: &str, arg: &str| {
+        let deploy = Deploy {
+            stateroot: stateroot.to_owned(),
+            rev: "test:nothing".to_owned(),
+            origin: None,
+            kernel_args: vec![arg.to_owned()],
+            keep_older: false,
+        };
+        sysroot.deploy(&deploy).unwrap_err()
+    };
+    assert!(matches!(attempt("one", "quiet\nrw"), OstreeError::BadKernelArg { .. }));
+    assert!(attempt("two", "quiet").to_string().ends_with("has no stateroot \"two\"; it has: one"));
+    assert!(matches!(attempt("one", "quiet"), OstreeError::UnknownRef { .. }));
+}
+
+#[test]
+fn a_root_that_is_full_keeps_nothing_half_deployed() {
+    support::private_mounts();
+    let place = Place::new();
+    let tree = place.path("tree-big");
+    fs::create_dir(&tree).unwrap();
+    support::tree(&tree, "1");
+    // Configuration is copied at each deployment: 3 MB of it, in a root that has room for it once.
+    fs::write(tree.join("usr/etc/large"), vec![7_u8; 3 << 20]).unwrap();
+    let archive = Repo::create(place.path("archive"), Mode::Archive).unwrap();
+    archive.commit(&Commit::new(&tree, "test/os"), &mut |_| {}).unwrap();
+    let root = place.path("root");
+    fs::create_dir(&root).unwrap();
+    let flags = nix::mount::MsFlags::empty();
+    nix::mount::mount(Some("tmpfs"), &root, Some("tmpfs"), flags, Some("size=5m")).unwrap();
+    let sysroot = Sysroot::init(&root, &SysrootOptions::default()).unwrap();
+    sysroot.add_stateroot("test-os").unwrap();
+    let repo = sysroot.repo().unwrap();
+    repo.set_remote(&Remote::new("test", "http://127.0.0.1:1/", Verify::None)).unwrap();
+    repo.pull_local(&archive, &Pull::new("test", ["test/os"]), &mut |_| {}).unwrap();
+    let kernel_args = Vec::new();
+    let rev = "test:test/os".to_owned();
+    let deploy = Deploy { stateroot: "test-os".to_owned(), rev, origin: None, kernel_args, keep_older: false };
+    let error = sysroot.deploy(&deploy).unwrap_err();
+    assert!(matches!(error, OstreeError::NoSpace { .. }), "{error}: {:?}", std::error::Error::source(&error));
+    assert_eq!(sysroot.status().unwrap(), []);
+    assert_eq!(fs::read_dir(root.join("ostree/deploy/test-os/deploy")).unwrap().count(), 0);
+    drop(repo);
+    nix::mount::umount2(&root, nix::mount::MntFlags::MNT_DETACH).unwrap();
+}
+
+#[test]
+fn a_tmpfs_can_be_deployed_to() {
+    support::private_mounts();
+    let place = Place::new();
+    let archive = place.archive("1");
+    let root = place.path("root");
+    fs::create_dir(&root).unwrap();
+    nix::mount::mount(Some("tmpfs"), &root, Some("tmpfs"), nix::mount::MsFlags::empty(), Some("size=64m")).unwrap();
+    let sysroot = Sysroot::init(&root, &SysrootOptions::default()).unwrap();
+    sysroot.add_stateroot("test-os").unwrap();
+    let repo = sysroot.repo().unwrap();
+    repo.set_remote(&Remote::new("test", "http://127.0.0.1:1/", Verify::None)).unwrap();
+    repo.pull_local(&archive, &Pull::new("test", ["test/os"]), &mut |_| {}).unwrap();
+    let made = deploy(&sysroot, "test:test/os");
+    fs::write(made.dir.join("etc/fstab"), "x").unwrap();
+    drop(repo);
+    nix::mount::umount2(&root, nix::mount::MntFlags::MNT_DETACH).unwrap();
+}

@@ -4,7 +4,7 @@ use super::Run;
 use crate::build::Build;
 use crate::error::StepError;
 use crate::sandbox::Purpose;
-use isotope_ostree::{Repo, tree};
+use isotope_ostree::{CheckoutOptions, Repo, tree};
 use isotope_plan::{OstreeCheckout, Step};
 
 /// The step.
@@ -16,7 +16,7 @@ impl Run for Unlay<'_> {
         let repo = Repo::open(repo)?;
         let commit = repo.resolve(rev)?;
         let place = build.work.host_directory().join("commit");
-        repo.checkout(&commit, &place)?;
+        repo.checkout(&commit, &place, &CheckoutOptions { owners: true, ..CheckoutOptions::default() })?;
         build.target.move_to(&place)?;
         tree::undo(build.target.tree())?;
         // What other packages' tmpfiles.d make in /var, scripts of packages expect, too.

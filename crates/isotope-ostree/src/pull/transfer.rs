@@ -69,6 +69,9 @@ impl Repo {
         if let Some(url) = &pull.url {
             options.insert_value("override-url", &url.to_variant());
         }
+        if !pull.subdirs.is_empty() {
+            options.insert_value("subdirs", &pull.subdirs.to_variant());
+        }
         options.insert_value("depth", &pull.depth.to_variant());
         options.insert_value("n-network-retries", &pull.retries.to_variant());
         options.insert_value("update-frequency", &250_u32.to_variant());

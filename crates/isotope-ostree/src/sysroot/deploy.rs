@@ -77,6 +77,44 @@ impl Sysroot {
         })
     }
 
+    /// Gives a deployment other kernel arguments, all of them anew, as [`Deploy::kernel_args`] has it.
+    ///
+    /// # Errors
+    /// There is no such deployment, or an argument cannot stand in a boot entry.
+    pub fn set_kernel_args(&self, deployment: &Deployment, kernel_args: &[String]) -> Result<Deployment, OstreeError> {
+        check_kernel_args(kernel_args)?;
+        let library = self.library()?;
+        let args: Vec<&str> = kernel_args.iter().map(String::as_str).collect();
+        let index = self.index(&library, deployment)?;
+        library
+            .deployment_set_kargs(&library.deployments()[index], &args, NEVER)
+            .map_err(self.refused("write the boot entries"))?;
+        self.status()?.into_iter().nth(index).ok_or_else(|| self.not_there(deployment))
+    }
+
+    /// Removes a deployment with its boot entry, and what only it needed.
+    ///
+    /// # Errors
+    /// There is no such deployment.
+    pub fn undeploy(&self, deployment: &Deployment) -> Result<(), OstreeError> {
+        let library = self.library()?;
+        let mut all = library.deployments();
+        all.remove(self.index(&library, deployment)?);
+        library.write_deployments(&all, NEVER).map_err(self.refused("write the boot entries"))
+    }
+
+    /// The place of a deployment in libostree's list.
+    fn index(&self, library: &ostree::Sysroot, deployment: &Deployment) -> Result<usize, OstreeError> {
+        let same =
+            |one: &ostree::Deployment| library.deployment_dirpath(one).as_str() == deployment.path.to_string_lossy();
+        library.deployments().iter().position(same).ok_or_else(|| self.not_there(deployment))
+    }
+
+    fn not_there(&self, deployment: &Deployment) -> OstreeError {
+        let what = format!("deployment {}", deployment.path.display());
+        OstreeError::NotThere { what, place: self.path.clone(), known: Vec::new() }
+    }
+
     /// Removes what no deployment needs any more: old deployments, kernels, and objects that no ref and no deployment
     /// names.
     ///

@@ -12,6 +12,7 @@ pub mod elements;
 pub mod generate;
 pub mod inspect;
 pub mod new;
+pub mod ostree;
 pub mod plan;
 
 use crate::context::{Context, Global};
@@ -40,6 +41,8 @@ pub enum Command {
     Build(build::Args),
     /// Show what a build would do, in order
     Plan(plan::Args),
+    /// Look into ostree repositories, remotes, and images with atomic systems
+    Ostree(ostree::Args),
     /// Compose an ostree commit from packages, by a treefile
     Compose(compose::Args),
     /// List elements, or show one
@@ -70,6 +73,7 @@ pub fn run(command: Command, ctx: &Context) -> anyhow::Result<ExitCode> {
     match command {
         Command::Build(args) => build::run(&args, ctx),
         Command::Plan(args) => plan::run(&args, ctx),
+        Command::Ostree(args) => ostree::run(&args, ctx),
         Command::Compose(args) => compose::run(&args, ctx),
         Command::Elements(args) => elements::run(&args, ctx),
         Command::Check(args) => check::run(&args, ctx),

@@ -8,7 +8,8 @@ mod filesystem;
 mod mounted;
 mod system;
 
-pub use filesystem::Filesystem;
+pub use filesystem::{Filesystem, probe};
+pub use mounted::Mounted;
 pub use system::System;
 
 use crate::exit::{Class, Failure};

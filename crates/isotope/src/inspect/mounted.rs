@@ -1,4 +1,4 @@
-//! Files of a filesystem that only the kernel reads (XFS, Btrfs): mounted read-only in a mount namespace of this process, from a
+//! Files of a filesystem that only the kernel reads (XFS, Btrfs), or that libostree is to read: mounted read-only in a mount namespace of this process, from a
 //! sparse copy without a name. Needs root. When the process ends, nothing is left.
 
 use super::files::{FileFacts, Files};
@@ -10,7 +10,7 @@ use isotope_sys::target::TargetDir;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A mounted copy.
 pub struct Mounted {
@@ -50,6 +50,11 @@ impl Mounted {
             .with_context(|| format!("cannot mount the {kind} filesystem"))?;
         let tree = TargetDir::open(&root)?;
         Ok(Self { root, tree, _device: device })
+    }
+
+    /// Where its root is, in this process.
+    pub fn root(&self) -> &Path {
+        &self.root
     }
 
     fn host(&self, path: &str) -> PathBuf {
