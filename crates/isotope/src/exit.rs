@@ -84,7 +84,8 @@ impl Failure {
 /// Prints an error and gives its exit code.
 #[expect(clippy::print_stderr, reason = "errors are printed here and nowhere else")]
 pub fn report(error: &anyhow::Error, json: bool) -> ExitCode {
-    let failure = error.chain().find_map(|cause| cause.downcast_ref::<Failure>());
+    // Also where it is context of another error, which the chain hides in a type of its own.
+    let failure = error.downcast_ref::<Failure>().or_else(|| error.chain().find_map(|cause| cause.downcast_ref()));
     let class = failure.map_or(Class::Internal, |failure| failure.class);
     let hints = failure.map(|failure| failure.hints.clone()).unwrap_or_default();
     let causes: Vec<String> = error.chain().map(ToString::to_string).collect();

@@ -55,6 +55,9 @@ _isotope() {
             isotope,new)
                 cmd="isotope__subcmd__new"
                 ;;
+            isotope,ostree)
+                cmd="isotope__subcmd__ostree"
+                ;;
             isotope,plan)
                 cmd="isotope__subcmd__plan"
                 ;;
@@ -133,6 +136,9 @@ _isotope() {
             isotope__subcmd__help,new)
                 cmd="isotope__subcmd__help__subcmd__new"
                 ;;
+            isotope__subcmd__help,ostree)
+                cmd="isotope__subcmd__help__subcmd__ostree"
+                ;;
             isotope__subcmd__help,plan)
                 cmd="isotope__subcmd__help__subcmd__plan"
                 ;;
@@ -154,6 +160,27 @@ _isotope() {
             isotope__subcmd__help__subcmd__new,recipe)
                 cmd="isotope__subcmd__help__subcmd__new__subcmd__recipe"
                 ;;
+            isotope__subcmd__help__subcmd__ostree,checkout)
+                cmd="isotope__subcmd__help__subcmd__ostree__subcmd__checkout"
+                ;;
+            isotope__subcmd__help__subcmd__ostree,diff)
+                cmd="isotope__subcmd__help__subcmd__ostree__subcmd__diff"
+                ;;
+            isotope__subcmd__help__subcmd__ostree,fsck)
+                cmd="isotope__subcmd__help__subcmd__ostree__subcmd__fsck"
+                ;;
+            isotope__subcmd__help__subcmd__ostree,log)
+                cmd="isotope__subcmd__help__subcmd__ostree__subcmd__log"
+                ;;
+            isotope__subcmd__help__subcmd__ostree,ls)
+                cmd="isotope__subcmd__help__subcmd__ostree__subcmd__ls"
+                ;;
+            isotope__subcmd__help__subcmd__ostree,refs)
+                cmd="isotope__subcmd__help__subcmd__ostree__subcmd__refs"
+                ;;
+            isotope__subcmd__help__subcmd__ostree,status)
+                cmd="isotope__subcmd__help__subcmd__ostree__subcmd__status"
+                ;;
             isotope__subcmd__new,element)
                 cmd="isotope__subcmd__new__subcmd__element"
                 ;;
@@ -172,6 +199,54 @@ _isotope() {
             isotope__subcmd__new__subcmd__help,recipe)
                 cmd="isotope__subcmd__new__subcmd__help__subcmd__recipe"
                 ;;
+            isotope__subcmd__ostree,checkout)
+                cmd="isotope__subcmd__ostree__subcmd__checkout"
+                ;;
+            isotope__subcmd__ostree,diff)
+                cmd="isotope__subcmd__ostree__subcmd__diff"
+                ;;
+            isotope__subcmd__ostree,fsck)
+                cmd="isotope__subcmd__ostree__subcmd__fsck"
+                ;;
+            isotope__subcmd__ostree,help)
+                cmd="isotope__subcmd__ostree__subcmd__help"
+                ;;
+            isotope__subcmd__ostree,log)
+                cmd="isotope__subcmd__ostree__subcmd__log"
+                ;;
+            isotope__subcmd__ostree,ls)
+                cmd="isotope__subcmd__ostree__subcmd__ls"
+                ;;
+            isotope__subcmd__ostree,refs)
+                cmd="isotope__subcmd__ostree__subcmd__refs"
+                ;;
+            isotope__subcmd__ostree,status)
+                cmd="isotope__subcmd__ostree__subcmd__status"
+                ;;
+            isotope__subcmd__ostree__subcmd__help,checkout)
+                cmd="isotope__subcmd__ostree__subcmd__help__subcmd__checkout"
+                ;;
+            isotope__subcmd__ostree__subcmd__help,diff)
+                cmd="isotope__subcmd__ostree__subcmd__help__subcmd__diff"
+                ;;
+            isotope__subcmd__ostree__subcmd__help,fsck)
+                cmd="isotope__subcmd__ostree__subcmd__help__subcmd__fsck"
+                ;;
+            isotope__subcmd__ostree__subcmd__help,help)
+                cmd="isotope__subcmd__ostree__subcmd__help__subcmd__help"
+                ;;
+            isotope__subcmd__ostree__subcmd__help,log)
+                cmd="isotope__subcmd__ostree__subcmd__help__subcmd__log"
+                ;;
+            isotope__subcmd__ostree__subcmd__help,ls)
+                cmd="isotope__subcmd__ostree__subcmd__help__subcmd__ls"
+                ;;
+            isotope__subcmd__ostree__subcmd__help,refs)
+                cmd="isotope__subcmd__ostree__subcmd__help__subcmd__refs"
+                ;;
+            isotope__subcmd__ostree__subcmd__help,status)
+                cmd="isotope__subcmd__ostree__subcmd__help__subcmd__status"
+                ;;
             *)
                 ;;
         esac
@@ -179,7 +254,7 @@ _isotope() {
 
     case "${cmd}" in
         isotope)
-            opts="-v -q -h -V --elements-path --cache-dir --json --verbose --quiet --help --version build plan compose elements check new inspect diff boot cache doctor completions generate help"
+            opts="-v -q -h -V --elements-path --cache-dir --json --verbose --quiet --help --version build plan ostree compose elements check new inspect diff boot cache doctor completions generate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -805,7 +880,7 @@ _isotope() {
             return 0
             ;;
         isotope__subcmd__help)
-            opts="build plan compose elements check new inspect diff boot cache doctor completions generate help"
+            opts="build plan ostree compose elements check new inspect diff boot cache doctor completions generate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1084,6 +1159,118 @@ _isotope() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        isotope__subcmd__help__subcmd__ostree)
+            opts="refs log ls status diff checkout fsck"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        isotope__subcmd__help__subcmd__ostree__subcmd__checkout)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        isotope__subcmd__help__subcmd__ostree__subcmd__diff)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        isotope__subcmd__help__subcmd__ostree__subcmd__fsck)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        isotope__subcmd__help__subcmd__ostree__subcmd__log)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        isotope__subcmd__help__subcmd__ostree__subcmd__ls)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        isotope__subcmd__help__subcmd__ostree__subcmd__refs)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        isotope__subcmd__help__subcmd__ostree__subcmd__status)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         isotope__subcmd__help__subcmd__plan)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -1235,6 +1422,372 @@ _isotope() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --elements-path)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cache-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        isotope__subcmd__ostree)
+            opts="-v -q -h --elements-path --cache-dir --json --verbose --quiet --help refs log ls status diff checkout fsck help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --elements-path)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cache-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        isotope__subcmd__ostree__subcmd__checkout)
+            opts="-v -q -h --rev --path --no-owners --no-verify --gpg-key --ed25519-key --elements-path --cache-dir --json --verbose --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --rev)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --path)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --gpg-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ed25519-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --elements-path)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cache-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        isotope__subcmd__ostree__subcmd__diff)
+            opts="-v -q -h --from --to --with --packages --gpg-key --ed25519-key --elements-path --cache-dir --json --verbose --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --to)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --with)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --gpg-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ed25519-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --elements-path)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cache-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        isotope__subcmd__ostree__subcmd__fsck)
+            opts="-v -q -h --elements-path --cache-dir --json --verbose --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --elements-path)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cache-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        isotope__subcmd__ostree__subcmd__help)
+            opts="refs log ls status diff checkout fsck help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        isotope__subcmd__ostree__subcmd__help__subcmd__checkout)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        isotope__subcmd__ostree__subcmd__help__subcmd__diff)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        isotope__subcmd__ostree__subcmd__help__subcmd__fsck)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        isotope__subcmd__ostree__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        isotope__subcmd__ostree__subcmd__help__subcmd__log)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        isotope__subcmd__ostree__subcmd__help__subcmd__ls)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        isotope__subcmd__ostree__subcmd__help__subcmd__refs)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        isotope__subcmd__ostree__subcmd__help__subcmd__status)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        isotope__subcmd__ostree__subcmd__log)
+            opts="-v -q -h --packages --gpg-key --ed25519-key --elements-path --cache-dir --json --verbose --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --gpg-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ed25519-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --elements-path)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cache-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        isotope__subcmd__ostree__subcmd__ls)
+            opts="-R -X -C -v -q -h --rev --recursive --xattrs --checksum --gpg-key --ed25519-key --elements-path --cache-dir --json --verbose --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --rev)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --gpg-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ed25519-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --elements-path)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cache-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        isotope__subcmd__ostree__subcmd__refs)
+            opts="-v -q -h --gpg-key --ed25519-key --elements-path --cache-dir --json --verbose --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --gpg-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ed25519-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --elements-path)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cache-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        isotope__subcmd__ostree__subcmd__status)
+            opts="-v -q -h --elements-path --cache-dir --json --verbose --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --elements-path)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

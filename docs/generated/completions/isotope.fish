@@ -33,6 +33,7 @@ complete -c isotope -n "__fish_isotope_needs_command" -s h -l help -d 'Print hel
 complete -c isotope -n "__fish_isotope_needs_command" -s V -l version -d 'Print version'
 complete -c isotope -n "__fish_isotope_needs_command" -f -a "build" -d 'Build an image from a recipe or from elements'
 complete -c isotope -n "__fish_isotope_needs_command" -f -a "plan" -d 'Show what a build would do, in order'
+complete -c isotope -n "__fish_isotope_needs_command" -f -a "ostree" -d 'Look into ostree repositories, remotes, and images with atomic systems'
 complete -c isotope -n "__fish_isotope_needs_command" -f -a "compose" -d 'Compose an ostree commit from packages, by a treefile'
 complete -c isotope -n "__fish_isotope_needs_command" -f -a "elements" -d 'List elements, or show one'
 complete -c isotope -n "__fish_isotope_needs_command" -f -a "check" -d 'Check an element or a recipe'
@@ -82,6 +83,93 @@ complete -c isotope -n "__fish_isotope_using_subcommand plan" -l json -d 'Print 
 complete -c isotope -n "__fish_isotope_using_subcommand plan" -s v -l verbose -d 'Show more: the output of every tool (-v)'
 complete -c isotope -n "__fish_isotope_using_subcommand plan" -s q -l quiet -d 'Show less: only warnings and errors'
 complete -c isotope -n "__fish_isotope_using_subcommand plan" -s h -l help -d 'Print help'
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and not __fish_seen_subcommand_from refs log ls status diff checkout fsck help" -l elements-path -d 'Directories of elements, before ELEMENTS_PATH and the built-in ones (repeat or separate by colons)' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and not __fish_seen_subcommand_from refs log ls status diff checkout fsck help" -l cache-dir -d 'Where downloads, logs and work directories are kept [default: /var/cache/isotope as root, else ~/.cache/isotope]' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and not __fish_seen_subcommand_from refs log ls status diff checkout fsck help" -l json -d 'Print data as JSON'
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and not __fish_seen_subcommand_from refs log ls status diff checkout fsck help" -s v -l verbose -d 'Show more: the output of every tool (-v)'
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and not __fish_seen_subcommand_from refs log ls status diff checkout fsck help" -s q -l quiet -d 'Show less: only warnings and errors'
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and not __fish_seen_subcommand_from refs log ls status diff checkout fsck help" -s h -l help -d 'Print help'
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and not __fish_seen_subcommand_from refs log ls status diff checkout fsck help" -f -a "refs" -d 'List the refs, and what they point at'
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and not __fish_seen_subcommand_from refs log ls status diff checkout fsck help" -f -a "log" -d 'Show a commit and those before it'
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and not __fish_seen_subcommand_from refs log ls status diff checkout fsck help" -f -a "ls" -d 'List the files of a commit'
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and not __fish_seen_subcommand_from refs log ls status diff checkout fsck help" -f -a "status" -d 'List the deployments of an image or of a root directory'
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and not __fish_seen_subcommand_from refs log ls status diff checkout fsck help" -f -a "diff" -d 'Compare two commits: files and packages'
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and not __fish_seen_subcommand_from refs log ls status diff checkout fsck help" -f -a "checkout" -d 'Write the files of a commit to a new directory'
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and not __fish_seen_subcommand_from refs log ls status diff checkout fsck help" -f -a "fsck" -d 'Read and digest every object'
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and not __fish_seen_subcommand_from refs log ls status diff checkout fsck help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from refs" -l gpg-key -d 'File of GPG public keys, one of which must have signed a remote\'s commits' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from refs" -l ed25519-key -d 'ed25519 public key in base64, one of which must have signed a remote\'s commits' -r
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from refs" -l elements-path -d 'Directories of elements, before ELEMENTS_PATH and the built-in ones (repeat or separate by colons)' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from refs" -l cache-dir -d 'Where downloads, logs and work directories are kept [default: /var/cache/isotope as root, else ~/.cache/isotope]' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from refs" -l json -d 'Print data as JSON'
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from refs" -s v -l verbose -d 'Show more: the output of every tool (-v)'
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from refs" -s q -l quiet -d 'Show less: only warnings and errors'
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from refs" -s h -l help -d 'Print help'
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from log" -l gpg-key -d 'File of GPG public keys, one of which must have signed a remote\'s commits' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from log" -l ed25519-key -d 'ed25519 public key in base64, one of which must have signed a remote\'s commits' -r
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from log" -l elements-path -d 'Directories of elements, before ELEMENTS_PATH and the built-in ones (repeat or separate by colons)' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from log" -l cache-dir -d 'Where downloads, logs and work directories are kept [default: /var/cache/isotope as root, else ~/.cache/isotope]' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from log" -l packages -d 'List the packages'
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from log" -l json -d 'Print data as JSON'
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from log" -s v -l verbose -d 'Show more: the output of every tool (-v)'
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from log" -s q -l quiet -d 'Show less: only warnings and errors'
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from log" -s h -l help -d 'Print help'
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from ls" -l rev -d 'A ref or a commit [default: the default deployment, or the only ref]' -r
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from ls" -l gpg-key -d 'File of GPG public keys, one of which must have signed a remote\'s commits' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from ls" -l ed25519-key -d 'ed25519 public key in base64, one of which must have signed a remote\'s commits' -r
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from ls" -l elements-path -d 'Directories of elements, before ELEMENTS_PATH and the built-in ones (repeat or separate by colons)' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from ls" -l cache-dir -d 'Where downloads, logs and work directories are kept [default: /var/cache/isotope as root, else ~/.cache/isotope]' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from ls" -s R -l recursive -d 'All that is below'
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from ls" -s X -l xattrs -d 'Show extended attributes'
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from ls" -s C -l checksum -d 'Show the objects\' checksums'
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from ls" -l json -d 'Print data as JSON'
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from ls" -s v -l verbose -d 'Show more: the output of every tool (-v)'
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from ls" -s q -l quiet -d 'Show less: only warnings and errors'
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help'
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from status" -l elements-path -d 'Directories of elements, before ELEMENTS_PATH and the built-in ones (repeat or separate by colons)' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from status" -l cache-dir -d 'Where downloads, logs and work directories are kept [default: /var/cache/isotope as root, else ~/.cache/isotope]' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from status" -l json -d 'Print data as JSON'
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from status" -s v -l verbose -d 'Show more: the output of every tool (-v)'
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from status" -s q -l quiet -d 'Show less: only warnings and errors'
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from status" -s h -l help -d 'Print help'
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from diff" -l from -d 'The old commit [default: the second deployment, or the new commit\'s parent]' -r
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from diff" -l to -d 'The new commit [default: the default deployment, or the only ref]' -r
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from diff" -l with -d 'The new commit is in this repository, root, URL or image' -r
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from diff" -l gpg-key -d 'File of GPG public keys, one of which must have signed a remote\'s commits' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from diff" -l ed25519-key -d 'ed25519 public key in base64, one of which must have signed a remote\'s commits' -r
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from diff" -l elements-path -d 'Directories of elements, before ELEMENTS_PATH and the built-in ones (repeat or separate by colons)' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from diff" -l cache-dir -d 'Where downloads, logs and work directories are kept [default: /var/cache/isotope as root, else ~/.cache/isotope]' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from diff" -l packages -d 'Only packages'
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from diff" -l json -d 'Print data as JSON'
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from diff" -s v -l verbose -d 'Show more: the output of every tool (-v)'
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from diff" -s q -l quiet -d 'Show less: only warnings and errors'
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from diff" -s h -l help -d 'Print help'
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from checkout" -l rev -d 'A ref or a commit [default: the default deployment, or the only ref]' -r
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from checkout" -l path -d 'Only this directory of the commit' -r
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from checkout" -l gpg-key -d 'File of GPG public keys, one of which must have signed a remote\'s commits' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from checkout" -l ed25519-key -d 'ed25519 public key in base64, one of which must have signed a remote\'s commits' -r
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from checkout" -l elements-path -d 'Directories of elements, before ELEMENTS_PATH and the built-in ones (repeat or separate by colons)' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from checkout" -l cache-dir -d 'Where downloads, logs and work directories are kept [default: /var/cache/isotope as root, else ~/.cache/isotope]' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from checkout" -l no-owners -d 'Everything belongs to the caller, even if root does it'
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from checkout" -l no-verify -d 'Take a remote\'s commit whoever signed it, or nobody'
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from checkout" -l json -d 'Print data as JSON'
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from checkout" -s v -l verbose -d 'Show more: the output of every tool (-v)'
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from checkout" -s q -l quiet -d 'Show less: only warnings and errors'
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from checkout" -s h -l help -d 'Print help'
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from fsck" -l elements-path -d 'Directories of elements, before ELEMENTS_PATH and the built-in ones (repeat or separate by colons)' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from fsck" -l cache-dir -d 'Where downloads, logs and work directories are kept [default: /var/cache/isotope as root, else ~/.cache/isotope]' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from fsck" -l json -d 'Print data as JSON'
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from fsck" -s v -l verbose -d 'Show more: the output of every tool (-v)'
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from fsck" -s q -l quiet -d 'Show less: only warnings and errors'
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from fsck" -s h -l help -d 'Print help'
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from help" -f -a "refs" -d 'List the refs, and what they point at'
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from help" -f -a "log" -d 'Show a commit and those before it'
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from help" -f -a "ls" -d 'List the files of a commit'
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from help" -f -a "status" -d 'List the deployments of an image or of a root directory'
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from help" -f -a "diff" -d 'Compare two commits: files and packages'
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from help" -f -a "checkout" -d 'Write the files of a commit to a new directory'
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from help" -f -a "fsck" -d 'Read and digest every object'
+complete -c isotope -n "__fish_isotope_using_subcommand ostree; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c isotope -n "__fish_isotope_using_subcommand compose" -l repo -d 'The archive repository that gets the commit; made if it is not there' -r -F
 complete -c isotope -n "__fish_isotope_using_subcommand compose" -l ref -d 'The ref, instead of the treefile\'s' -r
 complete -c isotope -n "__fish_isotope_using_subcommand compose" -l release -d 'The release that packages are of, instead of the treefile\'s' -r
@@ -263,20 +351,28 @@ complete -c isotope -n "__fish_isotope_using_subcommand generate" -l json -d 'Pr
 complete -c isotope -n "__fish_isotope_using_subcommand generate" -s v -l verbose -d 'Show more: the output of every tool (-v)'
 complete -c isotope -n "__fish_isotope_using_subcommand generate" -s q -l quiet -d 'Show less: only warnings and errors'
 complete -c isotope -n "__fish_isotope_using_subcommand generate" -s h -l help -d 'Print help'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan compose elements check new inspect diff boot cache doctor completions generate help" -f -a "build" -d 'Build an image from a recipe or from elements'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan compose elements check new inspect diff boot cache doctor completions generate help" -f -a "plan" -d 'Show what a build would do, in order'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan compose elements check new inspect diff boot cache doctor completions generate help" -f -a "compose" -d 'Compose an ostree commit from packages, by a treefile'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan compose elements check new inspect diff boot cache doctor completions generate help" -f -a "elements" -d 'List elements, or show one'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan compose elements check new inspect diff boot cache doctor completions generate help" -f -a "check" -d 'Check an element or a recipe'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan compose elements check new inspect diff boot cache doctor completions generate help" -f -a "new" -d 'Make a new element or recipe'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan compose elements check new inspect diff boot cache doctor completions generate help" -f -a "inspect" -d 'Show what is in an image: partitions, filesystems, boot entries, packages'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan compose elements check new inspect diff boot cache doctor completions generate help" -f -a "diff" -d 'Compare two images'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan compose elements check new inspect diff boot cache doctor completions generate help" -f -a "boot" -d 'Boot an image in QEMU'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan compose elements check new inspect diff boot cache doctor completions generate help" -f -a "cache" -d 'What is kept between builds'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan compose elements check new inspect diff boot cache doctor completions generate help" -f -a "doctor" -d 'What this host can do, and what to install'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan compose elements check new inspect diff boot cache doctor completions generate help" -f -a "completions" -d 'Print a shell\'s completion script'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan compose elements check new inspect diff boot cache doctor completions generate help" -f -a "generate" -d 'Write the generated documentation'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan compose elements check new inspect diff boot cache doctor completions generate help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new inspect diff boot cache doctor completions generate help" -f -a "build" -d 'Build an image from a recipe or from elements'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new inspect diff boot cache doctor completions generate help" -f -a "plan" -d 'Show what a build would do, in order'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new inspect diff boot cache doctor completions generate help" -f -a "ostree" -d 'Look into ostree repositories, remotes, and images with atomic systems'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new inspect diff boot cache doctor completions generate help" -f -a "compose" -d 'Compose an ostree commit from packages, by a treefile'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new inspect diff boot cache doctor completions generate help" -f -a "elements" -d 'List elements, or show one'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new inspect diff boot cache doctor completions generate help" -f -a "check" -d 'Check an element or a recipe'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new inspect diff boot cache doctor completions generate help" -f -a "new" -d 'Make a new element or recipe'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new inspect diff boot cache doctor completions generate help" -f -a "inspect" -d 'Show what is in an image: partitions, filesystems, boot entries, packages'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new inspect diff boot cache doctor completions generate help" -f -a "diff" -d 'Compare two images'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new inspect diff boot cache doctor completions generate help" -f -a "boot" -d 'Boot an image in QEMU'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new inspect diff boot cache doctor completions generate help" -f -a "cache" -d 'What is kept between builds'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new inspect diff boot cache doctor completions generate help" -f -a "doctor" -d 'What this host can do, and what to install'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new inspect diff boot cache doctor completions generate help" -f -a "completions" -d 'Print a shell\'s completion script'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new inspect diff boot cache doctor completions generate help" -f -a "generate" -d 'Write the generated documentation'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new inspect diff boot cache doctor completions generate help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and __fish_seen_subcommand_from ostree" -f -a "refs" -d 'List the refs, and what they point at'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and __fish_seen_subcommand_from ostree" -f -a "log" -d 'Show a commit and those before it'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and __fish_seen_subcommand_from ostree" -f -a "ls" -d 'List the files of a commit'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and __fish_seen_subcommand_from ostree" -f -a "status" -d 'List the deployments of an image or of a root directory'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and __fish_seen_subcommand_from ostree" -f -a "diff" -d 'Compare two commits: files and packages'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and __fish_seen_subcommand_from ostree" -f -a "checkout" -d 'Write the files of a commit to a new directory'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and __fish_seen_subcommand_from ostree" -f -a "fsck" -d 'Read and digest every object'
 complete -c isotope -n "__fish_isotope_using_subcommand help; and __fish_seen_subcommand_from elements" -f -a "list" -d 'List all elements of the search path (default)'
 complete -c isotope -n "__fish_isotope_using_subcommand help; and __fish_seen_subcommand_from elements" -f -a "show" -d 'Show an element: variables, phases, dependencies, README'
 complete -c isotope -n "__fish_isotope_using_subcommand help; and __fish_seen_subcommand_from new" -f -a "element" -d 'A directory with element.toml, README.md, a hook and a check'

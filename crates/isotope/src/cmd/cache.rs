@@ -1,5 +1,7 @@
 //! `isotope cache`: what is kept between builds, and throwing it away.
 
+mod repository;
+
 use crate::context::Context;
 use anyhow::Context as _;
 use std::fmt::Write as _;
@@ -98,6 +100,10 @@ fn prune(dir: &Path, before: Option<SystemTime>, total: &mut Part) -> anyhow::Re
         let own = path.symlink_metadata()?;
         if own.is_dir() {
             if locked(&path) {
+                continue;
+            }
+            if repository::is(&path) {
+                repository::prune(&path, before, total)?;
                 continue;
             }
             prune(&path, before, total)?;
