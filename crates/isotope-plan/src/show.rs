@@ -118,7 +118,8 @@ fn deployment(deploy: &OstreeDeploy, out: &mut String) {
         OstreeVerify::Ed25519 { .. } => "signed by ed25519",
         OstreeVerify::None => "not verified",
     };
-    out.push_str(&format!("        {} from {} ({})\n", deploy.rev, deploy.url, verified(&deploy.verify)));
+    let by = if deploy.composed { "composed by this build" } else { verified(&deploy.verify) };
+    out.push_str(&format!("        {} from {} ({by})\n", deploy.rev, deploy.url));
     out.push_str(&format!("        kernel arguments: {}\n", deploy.kernel_args.join(" ")));
     let upgrade = &deploy.upgrade;
     let follows = upgrade.reference.as_deref().unwrap_or("nothing");

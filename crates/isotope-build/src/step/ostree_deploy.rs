@@ -24,7 +24,7 @@ const NOWHERE: &str = "file:///var/empty";
 
 impl Run for Deploy<'_> {
     fn run(&self, _step: &Step, build: &mut Build<'_>) -> Result<(), StepError> {
-        let OstreeDeploy { stateroot, remote, url, rev, verify, upgrade, root, kernel_args } = self.0;
+        let OstreeDeploy { stateroot, remote, url, rev, composed: _, verify, upgrade, root, kernel_args } = self.0;
         let physical = build.work.tree();
         let sysroot = Sysroot::init(&physical, &SysrootOptions { fsync: false, ..SysrootOptions::default() })?;
         let repo = sysroot.repo()?;
@@ -80,7 +80,11 @@ impl Deploy<'_> {
         };
         let pulled = repo.pull(&pull, &mut told)?;
         let commit = pulled.commits.get(rev).ok_or(StepError::Plan("a pull without its commit"))?;
-        build.events.output(&format!("{rev} is {commit}: {} objects, {} pulled", pulled.objects, Bytes(pulled.bytes)));
+        let came = match pulled.bytes {
+            0 => String::new(),
+            bytes => format!(": {} objects, {}", pulled.objects, Bytes(bytes)),
+        };
+        build.events.output(&format!("{rev} is {commit}{came}"));
         Ok(repo.metadata(commit)?)
     }
 
@@ -109,16 +113,15 @@ impl Deploy<'_> {
     }
 
     fn describe(&self, info: &CommitInfo) -> DeployedCommit {
-        let OstreeDeploy { stateroot, remote, url, rev, verify, upgrade, .. } = self.0;
-        let composed = url.starts_with("file://") && *verify == OstreeVerify::None && upgrade.url.as_ref() != Some(url);
+        let OstreeDeploy { stateroot, remote, url, rev, composed, verify, upgrade, .. } = self.0;
         DeployedCommit {
             commit: info.checksum.to_string(),
             version: info.version.clone(),
             reference: rev.clone(),
             stateroot: stateroot.clone(),
             remote: remote.clone(),
-            url: (!composed).then(|| url.clone()),
-            verified: if composed { "composed" } else { kind(verify) }.to_owned(),
+            url: (!*composed).then(|| url.clone()),
+            verified: if *composed { "composed" } else { kind(verify) }.to_owned(),
             upgrade_url: upgrade.url.clone(),
             upgrade_verified: kind(&upgrade.verify).to_owned(),
         }

@@ -38,6 +38,8 @@ pub struct Bench {
     steps: Vec<Step>,
     pub layout: Option<Layout>,
     exports: Vec<Export>,
+    /// Plans that run first.
+    pub inputs: Vec<Plan>,
 }
 
 impl Bench {
@@ -47,7 +49,7 @@ impl Bench {
             std::fs::create_dir(dir.path().join(name)).unwrap();
         }
         let target = Target { arch: Arch::X86_64, distro: "tiny".into(), family: Family::Debian, release: "1".into() };
-        Self { dir, target, steps: Vec::new(), layout: None, exports: Vec::new() }
+        Self { dir, target, steps: Vec::new(), layout: None, exports: Vec::new(), inputs: Vec::new() }
     }
 
     /// One whose first step makes a tree that programs run in.
@@ -128,7 +130,7 @@ impl Bench {
 
     pub fn plan(&self) -> Plan {
         Plan {
-            inputs: Vec::new(),
+            inputs: self.inputs.clone(),
             format: 1,
             name: "tiny".into(),
             target: self.target.clone(),

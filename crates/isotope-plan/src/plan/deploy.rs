@@ -14,6 +14,9 @@ pub struct OstreeDeploy {
     pub url: String,
     /// A branch or a commit.
     pub rev: String,
+    /// An input plan of this build makes the commit.
+    #[serde(default)]
+    pub composed: bool,
     /// Whose signature the build wants. A commit that this build composed itself needs none.
     pub verify: OstreeVerify,
     /// What is left in the image so that the booted system upgrades.

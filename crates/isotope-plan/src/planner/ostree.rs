@@ -134,7 +134,7 @@ impl Merged {
             scalar.set(value, &origin, &mut scope.problems);
         }
         // The one that says where the commit comes from is whose deployment it is.
-        if [&self.url, &self.reference].iter().any(|scalar| scalar.origin() == Some(&origin)) {
+        if [&self.url, &self.reference, &self.stateroot].iter().any(|scalar| scalar.origin() == Some(&origin)) {
             self.origin = origin.clone();
         }
         let value = scope.truth(element, verify.as_ref(), "[ostree.deploy] verify");
@@ -193,7 +193,8 @@ impl Merged {
         let root = self.root_of(scope, layout);
         let kernel_args = self.kernel_arguments(scope, &root, boot);
         let upgrade = OstreeUpgrade { url: upgrade_url, reference, verify: upgrade_verify };
-        OstreeDeploy { stateroot, remote, url, rev, verify, upgrade, root, kernel_args }
+        let composed = composed.is_some();
+        OstreeDeploy { stateroot, remote, url, rev, composed, verify, upgrade, root, kernel_args }
     }
 
     fn source(&self, scope: &mut Scope<'_>, composed: Option<&Composed>) -> (String, String) {
