@@ -28,7 +28,8 @@ fn main() -> ExitCode {
     if args.iter().any(|arg| arg == "--list") {
         return list(&args);
     }
-    let cases: VecDeque<_> = scenarios::ALL.iter().filter(|case| filter.wants(case.name)).collect();
+    let named = scenarios::NAMED.iter().filter(|case| filter.names(case.name));
+    let cases: VecDeque<_> = named.chain(scenarios::ALL.iter().filter(|case| filter.wants(case.name))).collect();
     if cases.is_empty() {
         println!("no scenario is wanted; there are: {}\n0 passed, 0 failed", names().join(", "));
         return if filter.is_a_workspaces() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
@@ -42,6 +43,9 @@ fn main() -> ExitCode {
         }
     };
     println!("{} because {}; {} guests side by side", bench.accel.accel.name(), bench.accel.reason, bench.lanes);
+    for case in scenarios::NAMED.iter().filter(|case| !filter.names(case.name)) {
+        println!("skipped: {0} (runs when it is named: cargo test -p isotope-tests --test vm {0})", case.name);
+    }
     let mut steps = run(&bench, cases);
     steps.extend(scenarios::compare_identities(&bench));
     finish(&bench, &steps, started)
@@ -74,6 +78,11 @@ impl Filter {
             && !self.skip.iter().any(|word| name.contains(word.as_str()))
     }
 
+    /// Somebody asks for just this one.
+    fn names(&self, name: &str) -> bool {
+        self.wants(name) && self.names.iter().any(|word| word.len() > "vm_".len() && name.contains(word.as_str()))
+    }
+
     /// A run of the whole workspace that wants other rungs of the ladder: nothing to do here is no mistake.
     fn is_a_workspaces(&self) -> bool {
         !self.skip.is_empty() || self.names.iter().all(|word| word.starts_with("host_"))
@@ -81,7 +90,7 @@ impl Filter {
 }
 
 fn names() -> Vec<&'static str> {
-    scenarios::ALL.iter().map(|case| case.name).collect()
+    scenarios::ALL.iter().chain(scenarios::NAMED).map(|case| case.name).collect()
 }
 
 /// What nextest asks for. The scenarios count as ignored there: unit test runs must not boot guests by accident.
