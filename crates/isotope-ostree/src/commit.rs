@@ -46,6 +46,8 @@ pub struct Commit<'a> {
     pub timestamp: Option<u64>,
     /// The tree holds a kernel: its version goes into the metadata, and a tree without one is refused.
     pub bootable: bool,
+    /// Label the files by the tree's own SELinux policy, if it has one ([`Repo::has_policy`]).
+    pub selinux: bool,
     /// Commits of this repository that were checked out by hard links and lie under `tree`: their files are known by
     /// inode and are not read again (only for repositories of a bare mode).
     pub linked: bool,
@@ -67,6 +69,7 @@ impl<'a> Commit<'a> {
             metadata: BTreeMap::new(),
             timestamp: None,
             bootable: true,
+            selinux: false,
             linked: false,
         }
     }
@@ -90,6 +93,17 @@ impl Repo {
             },
             progress,
         )
+    }
+
+    /// Whether a tree has a SELinux policy to label its files by.
+    ///
+    /// # Errors
+    /// The tree cannot be read, or its policy is broken.
+    pub fn has_policy(&self, tree: &Path) -> Result<bool, OstreeError> {
+        let dir = open_dir(tree)?;
+        let policy = ostree::SePolicy::new_at(dir.as_raw_fd(), NEVER);
+        let policy = policy.map_err(self.refused(format!("read the SELinux policy of {}", tree.display())))?;
+        Ok(policy.name().is_some())
     }
 
     fn write(&self, commit: &Commit<'_>, reporter: &worker::Reporter<u64>) -> Result<Checksum, OstreeError> {
@@ -157,6 +171,12 @@ impl Repo {
         let modifier = ostree::RepoCommitModifier::new(flags, Some(Box::new(count_files)));
         if commit.linked {
             self.inner.scan_hardlinks(NEVER)?;
+        }
+        if commit.selinux {
+            let policy = ostree::SePolicy::new_at(tree.as_raw_fd(), NEVER)?;
+            if policy.name().is_some() {
+                modifier.set_sepolicy(Some(&policy));
+            }
         }
         let mutable = ostree::MutableTree::new();
         self.inner.write_dfd_to_mtree(tree.as_raw_fd(), ".", &mutable, Some(&modifier), NEVER)?;

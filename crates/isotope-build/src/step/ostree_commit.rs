@@ -38,6 +38,10 @@ impl Run for Write<'_> {
         if !bootable {
             build.warn("the tree has no kernel, so the commit cannot be booted".to_owned());
         }
+        let selinux = self.0.selinux && repo.has_policy(build.target.tree().host_path())?;
+        if self.0.selinux && !selinux {
+            build.warn("the tree has no SELinux policy, so its files have no labels; `selinux: false` says that this is meant".to_owned());
+        }
         let parent = compose.parent.as_ref().map(|parent| parent.checksum.clone());
         let commit = Commit {
             parent: parent.clone().map_or(Parent::None, Parent::Commit),
@@ -47,6 +51,7 @@ impl Run for Write<'_> {
             metadata: self.metadata(build, compose.inputs.as_deref()),
             timestamp: Some(build.plan.source_date_epoch),
             bootable,
+            selinux,
             ..Commit::new(build.target.tree().host_path(), self.0.reference.clone())
         };
         let events = build.events.clone();

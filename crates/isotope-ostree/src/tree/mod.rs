@@ -8,12 +8,14 @@
 //! | `/var/lib/dpkg`, `/var/lib/rpm` and what else package managers remember | `/usr/lib/sysimage`, links in /var | it belongs to what is in /usr |
 //! | `/boot` | empty | kernels are in `/usr/lib/modules` |
 //! | machine-id, host keys, host name, iSCSI name, seeds, backups of passwd | removed or empty | they are a machine's own |
+//! | contexts of a SELinux policy | know `/usr/etc`, `/var/home`, `/usr/lib/opt` | labels follow what a file means, not where it is |
 //! | device nodes, sockets, attributes `user.*` | removed | neither commits nor composefs carry them |
 //!
 //! In: an open tree and the plan's settings. Out: the same tree. It must not know package managers' programs, repositories or
 //! the sandbox. All writing goes through [`TargetDir`].
 
 mod clean;
+mod selinux;
 mod tmpfiles;
 mod users;
 mod var;
@@ -111,6 +113,7 @@ pub fn postprocess(tree: &TargetDir, settings: &OstreeTree) -> Result<Laid, Tree
         return Err(TreeError::UsrEtc);
     }
     clean::identity(tree, settings.machineid_compat)?;
+    selinux::substitute(tree)?;
     let altfiles = users::split(tree, &settings.etc_group_members)?;
     let mut lines = Lines::of(tree)?;
     package_state(tree, &mut lines)?;
