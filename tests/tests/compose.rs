@@ -28,7 +28,18 @@ fn the_plan_of_the_shipped_treefile_is_shown_and_nothing_is_done() {
     let dir = scratch("compose");
     let treefile = root().join("elements/debian-atomic/treefile.yaml");
     let treefile = treefile.to_str().unwrap();
-    let args = [treefile, "--repo", "repo", "--release", "bookworm", "--dry-run", "--set", "mirror=http://mirror.example.org/debian", "--set", "security_mirror="];
+    let args = [
+        treefile,
+        "--repo",
+        "repo",
+        "--release",
+        "bookworm",
+        "--dry-run",
+        "--set",
+        "mirror=http://mirror.example.org/debian",
+        "--set",
+        "security_mirror=",
+    ];
     let output = compose(dir.path(), &args);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
@@ -50,7 +61,14 @@ fn wrong_treefiles_are_told_with_their_lines() {
     refuses(
         &["../wrong.yaml", "--repo", "repo"],
         3,
-        &["wrong.yaml:2:1", "`packges`", "did you mean `packages`?", "wrong.yaml:4:3", "`relese`", "did you mean `release`?"],
+        &[
+            "wrong.yaml:2:1",
+            "`packges`",
+            "did you mean `packages`?",
+            "wrong.yaml:4:3",
+            "`relese`",
+            "did you mean `release`?",
+        ],
     );
     refuses(&["../none.yaml", "--repo", "repo"], 3, &["cannot read the treefile", "none.yaml"]);
 }
@@ -59,7 +77,11 @@ fn wrong_treefiles_are_told_with_their_lines() {
 fn wrong_arguments_are_told() {
     refuses(&["--repo", "repo"], 2, &["TREEFILE"]);
     refuses(&["../wrong.yaml"], 2, &["--repo"]);
-    refuses(&["../wrong.yaml", "--repo", "repo", "--sign", "pgp:x"], 2, &["`--sign pgp:x` names no key", "ed25519:FILE"]);
+    refuses(
+        &["../wrong.yaml", "--repo", "repo", "--sign", "pgp:x"],
+        2,
+        &["`--sign pgp:x` names no key", "ed25519:FILE"],
+    );
     refuses(&["../wrong.yaml", "--repo", "repo", "--set", "mirror"], 2, &["NAME=VALUE"]);
     refuses(&["--from", "some/ref", "--repo", "repo"], 2, &["--add"]);
     refuses(&["--from", "some/ref", "--add", "x", "--repo", "repo"], 3, &["repo is no ostree repository"]);

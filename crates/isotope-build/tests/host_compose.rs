@@ -4,6 +4,8 @@ mod support;
 
 #[path = "support/debs.rs"]
 mod debs;
+#[path = "support/http.rs"]
+mod http;
 
 use debs::{Package, run};
 use isotope_ostree::Repo;
@@ -20,7 +22,9 @@ const POSTINST: &str = "#!/bin/sh\nset -e\n\
     grep -q '^NAME:' /etc/passwd || {\n\
     n=100; while cut -d: -f3 /etc/passwd | grep -qx $n; do n=$((n+1)); done\n\
     echo \"NAME:x:$n:$n::/nonexistent:/usr/sbin/nologin\" >> /etc/passwd\n\
-    echo \"NAME:x:$n:\" >> /etc/group; }\n\
+    echo \"NAME:x:$n:\" >> /etc/group\n\
+    echo 'NAME:!:19675::::::' >> /etc/shadow\n\
+    echo 'NAME:!::' >> /etc/gshadow; }\n\
     chown NAME:NAME /var/lib/NAME\nchmod 2750 /var/lib/NAME\n";
 
 const DRACUT: &str = "#!/bin/sh\nfor last; do :; done\necho \"initramfs made by: $*\" > \"$last\"\n";
@@ -29,7 +33,7 @@ const TREEFILE: &str = "ref: test/${releasever}/${basearch}\n\
     recommends: false\ntmp-is-dir: true\ndocumentation: false\nautomatic-version-prefix: '1'\n\
     packages: [kernel-test, dracut-test, demo PACKAGES]\n\
     exclude-packages: [unwanted]\n\
-    apt:\n  release: bookworm\n  sources:\n    - {mirror: 'host:debian'}\n    - {mirror: 'file:ARCHIVE', suite: ./, verify: false}\n\
+    apt:\n  release: bookworm\n  sources:\n    - {mirror: 'host:debian'}\n    - {mirror: 'ARCHIVE', suite: ./, verify: false}\n\
     add-files: [[motd, /etc/motd.d/compose]]\n\
     remove-files: [usr/share/demo/remove-me]\n\
     remove-from-packages: [[demo, '/usr/share/demo/.*\\.tmp$']]\n\
@@ -38,13 +42,17 @@ const TREEFILE: &str = "ref: test/${releasever}/${basearch}\n\
 /// An archive of small packages, a treefile, a repository.
 struct World {
     dir: tempfile::TempDir,
+    /// The target's own apt asks for the archive, too, and sees no file of this host.
+    server: http::Server,
 }
 
 impl World {
     fn new() -> Self {
         let dir = tempfile::Builder::new().prefix("isotope-compose-").tempdir().unwrap();
         std::fs::write(dir.path().join("motd"), "composed\n").unwrap();
-        let world = Self { dir };
+        std::fs::create_dir(dir.path().join("archive")).unwrap();
+        let server = http::Server::of(&dir.path().join("archive"));
+        let world = Self { dir, server };
         debs::archive(
             &world.path("archive"),
             &[
@@ -62,7 +70,10 @@ impl World {
                     name: "dracut-test",
                     version: "1",
                     control: "Recommends: unwanted\n",
-                    files: &[("usr/bin/dracut", DRACUT), ("usr/lib/dracut/modules.d/98ostree/module-setup.sh", "#!/bin/sh\n")],
+                    files: &[
+                        ("usr/bin/dracut", DRACUT),
+                        ("usr/lib/dracut/modules.d/98ostree/module-setup.sh", "#!/bin/sh\n"),
+                    ],
                 },
                 Package { name: "unwanted", version: "1", control: "", files: &[] },
             ],
@@ -103,9 +114,9 @@ impl World {
     }
 
     fn treefile(&self, packages: &str, script: &str) {
-        let archive = self.path("archive");
-        let text = TREEFILE.replace(" PACKAGES", packages).replace("SCRIPT", script);
-        std::fs::write(self.path("treefile.yaml"), text.replace("ARCHIVE", &archive.display().to_string())).unwrap();
+        let text =
+            TREEFILE.replace(" PACKAGES", packages).replace("SCRIPT", script).replace("ARCHIVE", &self.server.url);
+        std::fs::write(self.path("treefile.yaml"), text).unwrap();
     }
 
     fn options(&self) -> ComposeOptions {
@@ -226,7 +237,13 @@ fn host_a_tree_from_packages_to_commits() {
 fn the_tree_is_as_ostree_wants_it(world: &World) {
     world.ostree(&["fsck"]);
     let top = world.ostree(&["ls", REF]);
-    for line in ["/home -> var/home", "/opt -> var/opt", "/ostree -> sysroot/ostree", "d00755 0 0      0 /boot", "d00755 0 0      0 /var"] {
+    for line in [
+        "/home -> var/home",
+        "/opt -> var/opt",
+        "/ostree -> sysroot/ostree",
+        "d00755 0 0      0 /boot",
+        "d00755 0 0      0 /var",
+    ] {
         assert!(top.contains(line), "{line} in\n{top}");
     }
     assert!(!top.contains("/etc"), "{top}");
@@ -308,7 +325,11 @@ fn more_packages_make_a_derived_commit(world: &World, two: &str) {
     let changes = world.ostree(&["diff", two, "test/extra"]);
     let unexpected: Vec<&str> = changes
         .lines()
-        .filter(|line| !["extra", "/usr/lib/sysimage/", "passwd", "/group", "000-isotope"].iter().any(|part| line.contains(part)))
+        .filter(|line| {
+            !["extra", "/usr/lib/sysimage/", "passwd", "group", "shadow", "000-isotope"]
+                .iter()
+                .any(|part| line.contains(part))
+        })
         .collect();
     assert!(unexpected.is_empty(), "{unexpected:?}");
     let conf = world.cat("test/extra", "/usr/lib/tmpfiles.d/000-isotope-compose.conf");

@@ -43,9 +43,14 @@ fn host_labels_follow_the_trees_policy_also_below_usr_etc() {
     assert!(repo.has_policy(&root).unwrap());
     let commit = Commit { bootable: false, selinux: true, ..Commit::new(&root, "test/os") };
     repo.commit(&commit, &mut |_| {}).unwrap();
-    let listed = support::ostree(&["--repo", &dir.path().join("repo").display().to_string(), "ls", "-R", "-X", "test/os"]);
-    for (path, label) in [("/usr/etc/shadow", "shadow_t"), ("/usr/etc/conf", ":etc_t"), ("/usr/bin/tool", "default_t")] {
-        let line = listed.lines().find(|line| line.trim_end().ends_with(path)).unwrap_or_else(|| panic!("{path} in\n{listed}"));
+    let listed =
+        support::ostree(&[&format!("--repo={}", dir.path().join("repo").display()), "ls", "-R", "-X", "test/os"]);
+    for (path, label) in [("/usr/etc/shadow", "shadow_t"), ("/usr/etc/conf", ":etc_t"), ("/usr/bin/tool", "default_t")]
+    {
+        let line = listed
+            .lines()
+            .find(|line| line.trim_end().ends_with(path))
+            .unwrap_or_else(|| panic!("{path} in\n{listed}"));
         assert!(line.contains(label), "{line}");
     }
     let bare = dir.path().join("bare");

@@ -90,10 +90,23 @@ fn what_debian_atomic_is_composed_of() {
             }
         }
         let packages: Vec<&str> = treefile.packages.iter().map(|name| name.value.as_str()).collect();
-        for name in ["linux-image-cloud-amd64", "ostree-boot", "cloud-init", "openssh-server", "lvm2", "docker.io", "podman", "open-iscsi"] {
+        for name in [
+            "linux-image-cloud-amd64",
+            "ostree-boot",
+            "cloud-init",
+            "openssh-server",
+            "lvm2",
+            "docker.io",
+            "podman",
+            "open-iscsi",
+        ] {
             assert!(packages.contains(&name), "{release} has no {name}");
         }
-        assert_eq!(packages.contains(&"docker-cli"), release == "trixie", "the client is a package of its own from trixie on");
+        assert_eq!(
+            packages.contains(&"docker-cli"),
+            release == "trixie",
+            "the client is a package of its own from trixie on"
+        );
     }
 }
 

@@ -40,7 +40,10 @@ impl Run for Write<'_> {
         }
         let selinux = self.0.selinux && repo.has_policy(build.target.tree().host_path())?;
         if self.0.selinux && !selinux {
-            build.warn("the tree has no SELinux policy, so its files have no labels; `selinux: false` says that this is meant".to_owned());
+            build.warn(
+                "the tree has no SELinux policy, so its files have no labels; `selinux: false` says that this is meant"
+                    .to_owned(),
+            );
         }
         let parent = compose.parent.as_ref().map(|parent| parent.checksum.clone());
         let commit = Commit {

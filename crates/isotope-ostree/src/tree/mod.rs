@@ -167,6 +167,18 @@ pub fn undo(tree: &TargetDir) -> Result<(), TreeError> {
             tree.create_dir_all(leads, mode)?;
         }
     }
+    // Packages that come now bring what they have in /opt to where the others' is.
+    if tree.read_link("/opt")?.is_some() {
+        for entry in tree.read_dir("/usr/lib/opt")? {
+            tree.remove(format!("/var/opt/{}", entry.name.to_string_lossy()))?;
+        }
+        tree.remove("/opt")?;
+        if tree.exists("/usr/lib/opt") {
+            tree.rename("/usr/lib/opt", "/opt")?;
+        } else {
+            tree.create_dir_all("/opt", 0o755)?;
+        }
+    }
     // The sandbox mounts on it.
     if tree.read_link("/tmp")?.is_some() {
         tree.remove("/tmp")?;

@@ -20,7 +20,8 @@ pub(super) fn substitute(tree: &TargetDir) -> Result<(), TreeError> {
     // New users' homes are where the policy's contexts are made for.
     if found && tree.exists("/etc/default/useradd") {
         let text = tree.read_text("/etc/default/useradd")?;
-        let line = |line: &str| if line.starts_with("HOME=") { "HOME=/var/home\n".to_owned() } else { format!("{line}\n") };
+        let line =
+            |line: &str| if line.starts_with("HOME=") { "HOME=/var/home\n".to_owned() } else { format!("{line}\n") };
         tree.write("/etc/default/useradd", text.lines().map(line).collect::<String>(), 0o644)?;
     }
     Ok(())
@@ -31,9 +32,7 @@ fn substituted(text: &str) -> String {
     let ours = |line: &str| {
         let mut words = line.split_whitespace();
         let (from, to) = (words.next(), words.next());
-        SUBSTITUTIONS
-            .iter()
-            .any(|(a, b)| (from == Some(*a) && to == Some(*b)) || (from == Some(*b) && to == Some(*a)))
+        SUBSTITUTIONS.iter().any(|(a, b)| (from == Some(*a) && to == Some(*b)) || (from == Some(*b) && to == Some(*a)))
     };
     let kept: String = text.lines().filter(|line| !ours(line)).map(|line| format!("{line}\n")).collect();
     let added: String = SUBSTITUTIONS.iter().map(|(from, to)| format!("{from} {to}\n")).collect();

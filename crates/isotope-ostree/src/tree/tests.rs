@@ -137,6 +137,8 @@ fn undone_it_is_a_tree_for_packages_again_and_lays_out_alike() {
     assert_eq!(tree.read_text("/var/lib/app/secret file%").unwrap(), "content\n");
     assert_eq!(dir.path().join("var/lib/app/secret file%").metadata().unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(tree.read_text("/root/.profile").unwrap(), "content\n");
+    assert_eq!(tree.read_text("/opt/vendor/bin/tool").unwrap(), "content\n");
+    assert!(tree.read_link("/opt").unwrap().is_none() && names(&tree, "/var/opt").is_empty());
     assert!(tree.exists("/etc/ssh/sshd_config") && !tree.exists("/usr/etc") && !tree.exists(var::CONF));
     postprocess(&tree, &settings()).unwrap();
     assert_eq!(tree.read_text(var::CONF).unwrap(), before);
