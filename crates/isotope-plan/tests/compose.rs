@@ -75,41 +75,6 @@ fn variables_of_the_caller_win_and_an_empty_mirror_is_none() {
     assert_eq!(uris(&[("main", "host:debian"), ("more", "")]), ["host:debian"]);
 }
 
-/// The treefile of the element debian-atomic.
-#[test]
-fn what_debian_atomic_is_composed_of() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../elements/debian-atomic/treefile.yaml");
-    for release in ["trixie", "bookworm"] {
-        let treefile = read(&file, Some(release)).unwrap_or_else(|errors| panic!("{errors}"));
-        let plan = compose::plan(&treefile, &options(), &facts()).unwrap_or_else(|errors| panic!("{errors}"));
-        assert_eq!(plan.name, format!("debian-atomic-{release}-x86_64-standard"));
-        assert!(plan.warnings.is_empty(), "{:?}", plan.warnings);
-        for step in &plan.steps {
-            if let StepAction::Files(files) = &step.action {
-                assert!(files.source.is_file(), "{}", files.source.display());
-            }
-        }
-        let packages: Vec<&str> = treefile.packages.iter().map(|name| name.value.as_str()).collect();
-        for name in [
-            "linux-image-cloud-amd64",
-            "ostree-boot",
-            "cloud-init",
-            "openssh-server",
-            "lvm2",
-            "docker.io",
-            "podman",
-            "open-iscsi",
-        ] {
-            assert!(packages.contains(&name), "{release} has no {name}");
-        }
-        assert_eq!(
-            packages.contains(&"docker-cli"),
-            release == "trixie",
-            "the client is a package of its own from trixie on"
-        );
-    }
-}
-
 #[test]
 fn options_win_over_the_treefile() {
     let treefile = read(&fixtures().join("debian/treefile.yaml"), None).expect("a treefile");
