@@ -167,6 +167,10 @@ fn every_shipped_recipe_makes_a_plan_that_does_not_depend_on_the_time_of_day() {
         let plan = || {
             let mut command = isotope_command(&world.path("cache"));
             command.args(["plan", "--json"]).arg(&recipe).env("SOURCE_DATE_EPOCH", "1700000000");
+            // What fedora-atomic has no default for; a plan looks at neither.
+            command
+                .env("FEDORA_ATOMIC_TREE_URL", "http://127.0.0.1/repo")
+                .env("FEDORA_ATOMIC_GPG_KEYS", "/etc/hostname");
             let output = command.current_dir(world.path("out")).output().unwrap();
             assert!(output.status.success(), "{}: {}", recipe.display(), String::from_utf8_lossy(&output.stderr));
             serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()

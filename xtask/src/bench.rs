@@ -46,7 +46,8 @@ pub fn run(xtask: &Xtask, args: &[String]) -> anyhow::Result<ExitCode> {
         example(xtask, "isotope-disk", "bench_populate", &[&tree, &work], &out)?;
         remove_tree(xtask, &tree)?;
     }
-    if which == "all" || which == "atomic" {
+    // Not yet part of `all`: the tree that it measures comes with the element debian-atomic.
+    if which == "atomic" {
         atomic::run(xtask, &isotope, &out)?;
     }
     Ok(ExitCode::SUCCESS)

@@ -39,6 +39,9 @@ fn compose(
     let (repo, cache) = (work.join("repo"), work.join("cache"));
     let (tree, by_hand) = (work.join("tree"), work.join("by-hand"));
     let treefile = xtask.root.join("elements/debian-atomic/treefile.yaml");
+    if !treefile.exists() {
+        bail!("{} is not there: this benchmark comes with the element debian-atomic", treefile.display());
+    }
     let sources = sources_list(xtask, isotope, work)?;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
