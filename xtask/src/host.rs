@@ -75,6 +75,7 @@ const PACKAGES: &[Package] = &[
     package("rpm", "rpmbuild", Need::Everything),
     package("createrepo-c", "createrepo_c", Need::Everything),
     package("python3", "python3", Need::Everything),
+    package("python3-venv", "/usr/share/doc/python3-venv", Need::Everything),
     package("grub-common", "grub-fstest", Need::Everything),
     package("busybox-static", "/bin/busybox", Need::Everything),
     package("shellcheck", "shellcheck", Need::Everything),
@@ -202,6 +203,30 @@ fn foreign(xtask: &Xtask, need: Need) -> anyhow::Result<Vec<String>> {
 /// Whether the caller is root.
 pub fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0)
+}
+
+/// The diskimage-builder that ours is compared with, and its variable for tests: a virtualenv.
+pub const DIB_VARIABLE: &str = "ISOTOPE_TEST_DIB";
+const DIB: &str = "diskimage-builder==3.43.0";
+
+/// A virtualenv with diskimage-builder: the one that the caller names in [`DIB_VARIABLE`], else `target/dib-venv`, made from
+/// the package index that pip is set up for.
+pub fn dib(xtask: &Xtask) -> anyhow::Result<PathBuf> {
+    if let Some(dir) = std::env::var_os(DIB_VARIABLE) {
+        return Ok(PathBuf::from(dir));
+    }
+    let venv = xtask.root.join("target/dib-venv");
+    let done = venv.join(DIB);
+    if done.is_file() {
+        return Ok(venv);
+    }
+    let shell = &xtask.shell;
+    say(&format!("making a virtualenv with {DIB}, to compare with"));
+    cmd!(shell, "python3 -m venv --clear {venv}").run().context("cannot make a virtualenv")?;
+    let pip = venv.join("bin/pip");
+    cmd!(shell, "{pip} install --quiet --disable-pip-version-check {DIB}").run()?;
+    shell.write_file(&done, "complete\n")?;
+    Ok(venv)
 }
 
 /// Compiles the `isotope` binary and returns its path.

@@ -44,6 +44,7 @@ fn climb(xtask: &Xtask, rung: Rung) -> anyhow::Result<()> {
                 bail!("the host tests attach loop devices and mount: run them as root (sudo -E cargo xtask test host)");
             }
             host::compile(xtask, host::Profile::Dev)?;
+            let _dib = shell.push_env(host::DIB_VARIABLE, host::dib(xtask)?);
             cmd!(shell, "cargo test --locked --workspace --tests -- host_ --test-threads=2").run()?;
         }
         Rung::Vm => {

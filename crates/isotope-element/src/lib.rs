@@ -21,6 +21,7 @@ pub mod template;
 mod units;
 mod validate;
 mod value;
+pub mod yaml;
 
 pub use catalogue::{Catalogue, Element, load};
 pub use condition::Condition;

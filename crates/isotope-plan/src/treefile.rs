@@ -8,7 +8,6 @@ mod apt;
 mod keys;
 mod layer;
 mod load;
-mod node;
 mod read;
 mod repos;
 mod subst;
@@ -18,6 +17,7 @@ pub use load::{Disk, Files, load};
 pub(crate) use subst::dated as subst_dated;
 
 use crate::BootLocation;
+use isotope_element::yaml as node;
 use isotope_element::{Arch, Diagnostic, Family};
 use std::collections::BTreeMap;
 use std::path::PathBuf;

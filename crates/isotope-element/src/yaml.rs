@@ -1,13 +1,14 @@
 //! YAML and JSON as a tree of values that know their places. JSON is read as the YAML that it is, so both have the same errors.
 //!
 //! In: a file's text. Out: a [`Node`], or what is wrong with the text. It must not know keys.
+//! [`Text::parse`] is for files of our own time; [`Text::parse_as_python`] reads what PyYAML and Python's json read.
 
-use isotope_element::{Diagnostic, Spot};
+use crate::{Diagnostic, Severity, Spot};
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Nesting that no treefile has.
+/// Nesting that no file of ours has.
 const DEEPEST: usize = 32;
 
 /// Values that aliases may repeat, in all: a small file must not become a large one.
@@ -69,6 +70,7 @@ pub struct Text<'t> {
 
 impl Text<'_> {
     /// An error at a place.
+    #[must_use]
     pub fn error(&self, at: At, message: impl Into<String>) -> Diagnostic {
         Diagnostic::error(self.path, message).at(self.spot(at))
     }
@@ -84,12 +86,25 @@ impl Text<'_> {
     /// # Errors
     /// It is no YAML, has several documents, or a key twice.
     pub fn parse(&self) -> Result<Option<Node>, Diagnostic> {
-        Builder { text: self, parser: Parser::new_from_str(self.text), anchors: BTreeMap::new(), made: 0 }.document()
+        Builder::new(self, None).document()
+    }
+
+    /// Reads the text as PyYAML's safe loader does: of a key that stands twice the last value counts (told as a warning),
+    /// and `<<` merges maps.
+    ///
+    /// # Errors
+    /// It is no YAML, or has several documents.
+    pub fn parse_as_python(&self, warnings: &mut Vec<Diagnostic>) -> Result<Option<Node>, Diagnostic> {
+        let mut lenient = Vec::new();
+        let root = Builder::new(self, Some(&mut lenient)).document();
+        warnings.append(&mut lenient);
+        root
     }
 }
 
 impl Node {
     /// What kind of value it is, in words.
+    #[must_use]
     pub const fn what(&self) -> &'static str {
         match self.kind {
             Kind::Scalar { .. } => "a text",
@@ -99,11 +114,13 @@ impl Node {
     }
 
     /// Whether it is nothing: `null`, `~` or not written at all.
+    #[must_use]
     pub fn is_null(&self) -> bool {
         matches!(&self.kind, Kind::Scalar { text, plain: true } if matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL"))
     }
 
     /// The truth value it is.
+    #[must_use]
     pub fn truth(&self) -> Option<bool> {
         match &self.kind {
             Kind::Scalar { text, plain: true } => match text.as_str() {
@@ -116,6 +133,7 @@ impl Node {
     }
 
     /// The text it is (numbers and truth values are texts too).
+    #[must_use]
     pub fn text(&self) -> Option<&str> {
         match &self.kind {
             Kind::Scalar { text, .. } if !self.is_null() => Some(text),
@@ -129,9 +147,15 @@ struct Builder<'t> {
     parser: Parser<'t, saphyr_parser::StrInput<'t>>,
     anchors: BTreeMap<usize, Node>,
     made: usize,
+    /// Where keys that stand twice are told of; none: they are errors, and `<<` is a key like others.
+    lenient: Option<&'t mut Vec<Diagnostic>>,
 }
 
 impl<'t> Builder<'t> {
+    fn new(text: &'t Text<'t>, lenient: Option<&'t mut Vec<Diagnostic>>) -> Self {
+        Self { text, parser: Parser::new_from_str(text.text), anchors: BTreeMap::new(), made: 0, lenient }
+    }
+
     fn document(mut self) -> Result<Option<Node>, Diagnostic> {
         let mut root = None;
         loop {
@@ -139,7 +163,7 @@ impl<'t> Builder<'t> {
             match event {
                 Event::StreamEnd => return Ok(root),
                 Event::DocumentStart(_) if root.is_some() => {
-                    return Err(self.text.error(at(span), "a second document begins here; a treefile has one"));
+                    return Err(self.text.error(at(span), "a second document begins here; a file has one"));
                 }
                 Event::Nothing | Event::StreamStart | Event::DocumentStart(_) | Event::DocumentEnd => {}
                 other => root = Some(self.node(other, span, 0)?),
@@ -197,24 +221,58 @@ impl<'t> Builder<'t> {
 
     fn map(&mut self, depth: usize) -> Result<Vec<(Key, Node)>, Diagnostic> {
         let mut entries: Vec<(Key, Node)> = Vec::new();
+        let mut merged: Vec<(Key, Node)> = Vec::new();
         loop {
             let (event, span) = match self.next()? {
-                (Event::MappingEnd, _) => return Ok(entries),
+                (Event::MappingEnd, _) => {
+                    // What a map says itself wins over what it merges, and the first map merged over later ones.
+                    for (key, value) in merged {
+                        if !entries.iter().any(|(other, _)| other.name == key.name) {
+                            entries.push((key, value));
+                        }
+                    }
+                    return Ok(entries);
+                }
                 found => found,
             };
             let key = self.node(event, span, depth + 1)?;
-            let Kind::Scalar { text: name, .. } = key.kind else {
+            let Kind::Scalar { text: name, plain } = key.kind else {
                 return Err(self.text.error(key.at, "a key must be a text"));
             };
-            if let Some((first, _)) = entries.iter().find(|(other, _)| other.name == name) {
-                let message =
-                    format!("the key `{name}` stands here a second time; it is in line {} too", first.at.line);
-                return Err(self.text.error(key.at, message));
+            let first = entries.iter().position(|(other, _)| other.name == name);
+            if let Some(first) = first {
+                let message = format!(
+                    "the key `{name}` stands here a second time; it is in line {} too",
+                    entries[first].0.at.line
+                );
+                let error = self.text.error(key.at, message);
+                match &mut self.lenient {
+                    Some(told) => told.push(error.severity(Severity::Warning).hint("the last one counts".to_owned())),
+                    None => return Err(error),
+                }
             }
             let (event, span) = self.next()?;
             let value = self.node(event, span, depth + 1)?;
-            entries.push((Key { at: key.at, name }, value));
+            if self.lenient.is_some() && plain && name == "<<" {
+                merged.extend(maps(value).ok_or_else(|| self.text.error(key.at, "`<<` merges maps only"))?);
+            } else if let Some(first) = first {
+                entries[first].1 = value;
+            } else {
+                entries.push((Key { at: key.at, name }, value));
+            }
         }
+    }
+}
+
+/// The entries of a map, or of a list of maps.
+fn maps(node: Node) -> Option<Vec<(Key, Node)>> {
+    match node.kind {
+        Kind::Map(entries) => Some(entries),
+        Kind::List(items) => {
+            let lists: Option<Vec<_>> = items.into_iter().map(maps).collect();
+            lists.map(|lists| lists.into_iter().flatten().collect())
+        }
+        Kind::Scalar { .. } => None,
     }
 }
 
@@ -274,6 +332,20 @@ mod tests {
                 Ok(node) => assert!(part.is_empty(), "{text:?} gave {node:?}"),
             }
         }
+    }
+
+    #[test]
+    fn what_python_reads_is_read_too() {
+        let text = "a: 1\na: 2\nbase: &base {x: 1, y: 2}\nb:\n  <<: *base\n  y: 3\n";
+        let text = Text { path: Path::new("t.yaml"), text };
+        let mut warnings = Vec::new();
+        let Kind::Map(entries) = text.parse_as_python(&mut warnings).unwrap().unwrap().kind else { panic!() };
+        assert_eq!(entries[0].1.text(), Some("2"));
+        let Kind::Map(merged) = &entries[2].1.kind else { panic!() };
+        let merged: Vec<(&str, &str)> = merged.iter().map(|(key, value)| (&*key.name, value.text().unwrap())).collect();
+        assert_eq!(merged, [("y", "3"), ("x", "1")]);
+        assert_eq!(warnings.len(), 1);
+        assert!(warnings[0].to_string().starts_with("warning: the key `a` stands here a second time"));
     }
 
     #[test]
