@@ -1,5 +1,9 @@
 //! A directory becomes a commit.
 
+mod parallel;
+mod scan;
+mod sizes;
+
 use crate::info::{PACKAGES, packages_variant};
 use crate::repo::NEVER;
 use crate::{Checksum, OstreeError, Package, Repo, worker};
@@ -111,13 +115,19 @@ impl Repo {
         ostree::validate_rev(&commit.reference).map_err(deed("commit"))?;
         let tree = open_dir(commit.tree)?;
         let transaction = self.inner.auto_transaction(NEVER).map_err(deed("begin the commit of"))?;
-        let root = self.write_tree(&tree, commit, reporter).map_err(deed("commit"))?;
+        let metadata = VariantDict::new(None);
+        let root = if self.mode() == crate::Mode::Archive && !commit.linked {
+            let written = parallel::write_tree(self, commit.tree, reporter)?;
+            metadata.insert_value("ostree.sizes", &written.sizes);
+            written.root
+        } else {
+            self.write_tree(&tree, commit, reporter).map_err(deed("commit"))?
+        };
         let parent = match &commit.parent {
             Parent::OfRef => self.find(&commit.reference),
             Parent::None => None,
             Parent::Commit(parent) => Some(parent.clone()),
         };
-        let metadata = VariantDict::new(None);
         for (key, value) in &commit.metadata {
             metadata.insert_value(key, value);
         }
@@ -149,14 +159,14 @@ impl Repo {
         self.resolve(&written)
     }
 
-    /// Writes the tree's objects.
+    /// Writes the tree's objects by libostree's own commit, on one core: for bare repositories, where it only copies.
     fn write_tree(
         &self,
         tree: &std::fs::File,
         commit: &Commit<'_>,
         reporter: &worker::Reporter<u64>,
     ) -> Result<ostree::RepoFile, ostree::glib::Error> {
-        let mut flags = ostree::RepoCommitModifierFlags::GENERATE_SIZES;
+        let mut flags = ostree::RepoCommitModifierFlags::NONE;
         if commit.linked {
             flags |= ostree::RepoCommitModifierFlags::DEVINO_CANONICAL;
         }

@@ -9,6 +9,7 @@
 
 #![forbid(unsafe_code)]
 
+mod capability;
 mod checkout;
 mod checksum;
 mod commit;

@@ -20,7 +20,8 @@ pub enum Verify {
         /// and later by the booted system.
         keypath: Option<String>,
     },
-    /// An ed25519 signature, as libostree's sign API makes them.
+    /// An ed25519 signature, as libostree's sign API makes them. Here it is always checked; whether the booted system's own
+    /// libostree can ([`Repo::tree_checks_ed25519`]) is another matter: Debian's cannot, and refuses to upgrade then.
     Ed25519 {
         /// Public keys, in base64; one of them must have signed.
         keys: Vec<String>,
@@ -71,6 +72,8 @@ impl Repo {
     pub fn set_remote(&self, remote: &Remote) -> Result<(), OstreeError> {
         let Remote { name, url, verify, verify_summary, branches, options } = remote;
         let deed = |what: &str| self.refused(format!("{what} the remote {name:?}"));
+        // Before a file is named after it.
+        ostree::validate_remote_name(name).map_err(deed("add"))?;
         let dict = VariantDict::new(None);
         for (key, value) in options {
             dict.insert_value(key, &value.to_variant());

@@ -67,6 +67,14 @@ fn a_commit_is_the_one_that_the_ostree_command_makes() {
         let tree = format!("--tree=dir={}", tree.display());
         let args = ["commit", &place.at(), "-b", "theirs", &tree, "-s", "x", "--bootable"];
         let theirs: Checksum = ostree(&args).parse().unwrap();
+        if mode == Mode::Archive {
+            // Not asked for above: `--generate-sizes` is a commit of its own.
+            let sized: Checksum = ostree(&[&args[..], &["--generate-sizes"]].concat()).parse().unwrap();
+            let sizes = |commit: &Checksum| place.repo.metadata_value(commit, "ostree.sizes").unwrap().unwrap();
+            let (ours, theirs) = (sorted_sizes(&sizes(&ours)), sorted_sizes(&sizes(&sized)));
+            let differ = ours.iter().zip(&theirs).find(|(ours, theirs)| ours != theirs);
+            assert!(differ.is_none() && ours.len() == theirs.len(), "{differ:?}");
+        }
         let (ours, theirs) = (place.repo.metadata(&ours).unwrap(), place.repo.metadata(&theirs).unwrap());
         assert_eq!(ours.content, theirs.content, "{mode:?}");
         assert_eq!(ours.linux.as_deref(), Some(support::KVER));
@@ -78,6 +86,46 @@ fn a_commit_is_the_one_that_the_ostree_command_makes() {
         assert!(log.contains("Version: 1.2") && log.contains("Subject") && log.contains("2023-11-14"), "{log}");
         ostree(&["fsck", &place.at()]);
     }
+}
+
+/// Each entry in text, and in order whatever order it was written in.
+fn sorted_sizes(list: &isotope_ostree::Variant) -> Vec<String> {
+    let mut entries: Vec<String> = list.iter().map(|entry| entry.print(false).to_string()).collect();
+    entries.sort();
+    entries
+}
+
+#[test]
+fn a_tree_that_no_commit_can_hold_is_refused_with_the_file() {
+    let place = Place::new(Mode::Archive);
+    let tree = place.tree("tree", "1");
+    run("mkfifo", &[tree.join("usr/share/pipe").to_str().unwrap()]);
+    let error = place.repo.commit(&Commit::new(&tree, "os"), &mut |_| {}).unwrap_err();
+    assert!(error.to_string().ends_with("tree/usr/share/pipe"), "{error}");
+    fs::remove_file(tree.join("usr/share/pipe")).unwrap();
+    let bad = tree
+        .join(std::ffi::OsStr::new("usr/share"))
+        .join(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(b"\xff"));
+    fs::write(&bad, "x").unwrap();
+    assert!(place.repo.commit(&Commit::new(&tree, "os"), &mut |_| {}).is_err());
+    assert_eq!(place.repo.refs().unwrap().len(), 0);
+}
+
+#[test]
+fn large_files_and_hard_links_are_committed_as_the_command_does() {
+    let place = Place::new(Mode::Archive);
+    let tree = place.tree("tree", "1");
+    // Above what is read into memory.
+    let large: Vec<u8> = (0..9_u32 << 20).map(|number| (number.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    fs::write(tree.join("usr/share/large"), large).unwrap();
+    fs::write(tree.join("usr/share/empty"), "").unwrap();
+    fs::hard_link(tree.join("usr/bin/tool"), tree.join("usr/bin/tool2")).unwrap();
+    let ours = place.commit(&tree, "ours");
+    let tree = format!("--tree=dir={}", tree.display());
+    let theirs: Checksum = ostree(&["commit", &place.at(), "-b", "theirs", &tree, "--bootable"]).parse().unwrap();
+    let content = |commit: &Checksum| place.repo.metadata(commit).unwrap().content;
+    assert_eq!(content(&ours), content(&theirs));
+    ostree(&["fsck", &place.at()]);
 }
 
 #[test]
@@ -304,6 +352,31 @@ fn files_known_by_hard_links_are_not_read_again() {
     let diff = place.repo.diff(&first, &place.repo, &second).unwrap();
     assert_eq!(diff.files.len(), 1, "{diff:?}");
     ostree(&["fsck", &place.at()]);
+}
+
+#[test]
+fn a_trees_libostree_is_looked_at() {
+    let place = Place::new(Mode::Archive);
+    let tree = place.tree("tree", "1");
+    let commit = place.commit(&tree, "os");
+    assert_eq!(place.repo.tree_checks_ed25519(&commit).unwrap(), None);
+    // The host's own, beside what its command says of it.
+    let dir = tree.join("usr/lib/x86_64-linux-gnu");
+    fs::create_dir_all(&dir).unwrap();
+    let library = run("sh", &["-c", "ldconfig -p | grep -o '/.*libostree-1.so.1$' | head -n1"]);
+    fs::copy(fs::canonicalize(library).unwrap(), dir.join("libostree-1.so.1.0.0")).unwrap();
+    symlink("libostree-1.so.1.0.0", dir.join("libostree-1.so.1")).unwrap();
+    let commit = place.commit(&tree, "os");
+    let can = ostree(&["--version"]).contains("sign-ed25519");
+    assert_eq!(place.repo.tree_checks_ed25519(&commit).unwrap(), Some(can));
+}
+
+#[test]
+fn names_of_remotes_lead_nowhere() {
+    let place = Place::new(Mode::Archive);
+    for name in ["../up", "a/b", ""] {
+        assert!(place.repo.set_remote(&Remote::new(name, "http://h/", Verify::None)).is_err(), "{name:?}");
+    }
 }
 
 #[test]
