@@ -8,8 +8,8 @@ use isotope_boot::BootError;
 use isotope_disk::DiskError;
 use isotope_image::export::ExportError;
 use isotope_image::output::OutputError;
-use isotope_ostree::OstreeError;
 use isotope_ostree::tree::TreeError;
+use isotope_ostree::{ErrorClass, OstreeError};
 use isotope_plan::Step;
 use isotope_sys::command::CommandError;
 use isotope_sys::target::TargetError;
@@ -155,19 +155,10 @@ pub(crate) const IN_THE_TREE: &str =
     "write below /etc, /var or /usr/local; what belongs to /usr is part of the tree (its treefile, or a layer)";
 
 /// Who is to mend what ostree could not do.
-const fn ostree_class(error: &OstreeError) -> FailureClass {
-    match error {
-        OstreeError::Corrupt { .. } | OstreeError::BrokenOff { .. } | OstreeError::Remote { .. } => {
-            FailureClass::Remote
-        }
-        OstreeError::UnknownRef { .. }
-        | OstreeError::UnknownCommit { .. }
-        | OstreeError::NoKernel { .. }
-        | OstreeError::NoInitramfs { .. }
-        | OstreeError::BadSignature { .. }
-        | OstreeError::BadKey { .. }
-        | OstreeError::BadStateroot { .. }
-        | OstreeError::BadKernelArg { .. } => FailureClass::Configuration,
-        _ => FailureClass::Environment,
+fn ostree_class(error: &OstreeError) -> FailureClass {
+    match error.class() {
+        ErrorClass::Asked | ErrorClass::Content => FailureClass::Configuration,
+        ErrorClass::Host => FailureClass::Environment,
+        ErrorClass::Remote => FailureClass::Remote,
     }
 }

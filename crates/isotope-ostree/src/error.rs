@@ -94,11 +94,11 @@ pub enum OstreeError {
         /// What libostree said.
         source: glib::Error,
     },
-    /// A commit without a good signature.
-    #[error("commit {commit} of remote {remote:?} {}; wanted: {}", if *signed { "is signed, but by none of the wanted keys" } else { "is not signed" }, list(wanted))]
+    /// A commit, or a summary, without a good signature.
+    #[error("{what} of remote {remote:?} {}; wanted: {}", if *signed { "is signed, but by none of the wanted keys" } else { "is not signed" }, list(wanted))]
     BadSignature {
-        /// The commit, as far as it is known.
-        commit: String,
+        /// `commit CHECKSUM`, or `the summary`.
+        what: String,
         /// The remote's name.
         remote: String,
         /// Some signature is there.
@@ -196,7 +196,7 @@ pub enum OstreeError {
 pub enum ErrorClass {
     /// What was asked for is not there, or cannot be named so.
     Asked,
-    /// A repository or commit is not as it should be.
+    /// A repository or commit is not as it should be, or not signed by whom it should be.
     Content,
     /// This host: space, permissions.
     Host,
@@ -217,15 +217,15 @@ impl OstreeError {
             | Self::BadKernelArg { .. }
             | Self::NotThere { .. }
             | Self::NotA { .. } => ErrorClass::Asked,
-            Self::NoKernel { .. } | Self::NoInitramfs { .. } | Self::Libostree { .. } | Self::Target(_) => {
-                ErrorClass::Content
-            }
+            Self::NoKernel { .. }
+            | Self::NoInitramfs { .. }
+            | Self::BadSignature { .. }
+            | Self::Libostree { .. }
+            | Self::Target(_) => ErrorClass::Content,
             Self::NoSpace { .. } | Self::Io { .. } => ErrorClass::Host,
-            Self::Corrupt { .. }
-            | Self::BrokenOff { .. }
-            | Self::Incomplete { .. }
-            | Self::Remote { .. }
-            | Self::BadSignature { .. } => ErrorClass::Remote,
+            Self::Corrupt { .. } | Self::BrokenOff { .. } | Self::Incomplete { .. } | Self::Remote { .. } => {
+                ErrorClass::Remote
+            }
         }
     }
 }

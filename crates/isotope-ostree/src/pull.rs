@@ -107,10 +107,15 @@ impl Repo {
                 repo.set_fsync(fsync);
                 // This thread has a reporter, so it is a worker already.
                 let names = repo.names(pull)?;
-                if names.is_empty() {
-                    return repo.transfer_again(pull, None, reporter);
+                // Of commits alone nothing is known before them but what libostree checks itself.
+                if names.is_empty() || (pull.commit_only && repo.ed25519_keys(&pull.remote)?.is_none()) {
+                    return repo.transfer_again(pull, known.as_deref(), reporter);
                 }
-                let found = repo.look_before(pull, known.as_deref(), &names)?;
+                let (scratch, found) = repo.look_before(pull, known.as_deref(), &names)?;
+                if !pull.commit_only && pull.subdirs.is_empty() {
+                    repo.require_room(&scratch.repo, &found)?;
+                }
+                drop(scratch);
                 let pull = Pull { refs: names, ..pull.clone() };
                 repo.transfer_again(&pull, Some(&found), reporter)
             },
@@ -144,12 +149,16 @@ impl Repo {
     /// # Errors
     /// As [`Repo::pull`].
     pub fn probe(&self, pull: &Pull) -> Result<BTreeMap<String, CommitInfo>, OstreeError> {
-        let scratch = Scratch::new()?;
-        let other = &scratch.repo;
-        other.copy_remote(self, &pull.remote)?;
-        let pull = Pull { commit_only: true, mirror: false, depth: 0, ..pull.clone() };
-        let pulled = other.pull(&pull, &mut |_| {})?;
-        pulled.commits.into_iter().map(|(name, commit)| Ok((name, other.metadata(&commit)?))).collect()
+        let path = self.path().to_owned();
+        worker::run::<(), _>(
+            move |_| {
+                let repo = Self::open(path)?;
+                let names = repo.names(pull)?;
+                let (scratch, found) = repo.look_before(pull, None, &names)?;
+                names.into_iter().zip(&found).map(|(name, commit)| Ok((name, scratch.repo.metadata(commit)?))).collect()
+            },
+            &mut |()| {},
+        )
     }
 
     /// The refs and commits that a pull asks for; empty: all there are.
@@ -167,14 +176,14 @@ impl Repo {
         Ok(branches)
     }
 
-    /// What can be known before the first file is asked for: whether the refs are there, signed by whom they should be,
-    /// and fit in here. Fetches the commit objects to another place; gives their checksums in the order of the refs.
+    /// What can be known before the first file is asked for: whether the refs are there, and signed by whom they should be.
+    /// Fetches the commit objects to another place; gives them with their checksums in the order of the refs.
     fn look_before(
         &self,
         pull: &Pull,
         known: Option<&[Checksum]>,
         names: &[String],
-    ) -> Result<Vec<Checksum>, OstreeError> {
+    ) -> Result<(Scratch, Vec<Checksum>), OstreeError> {
         let scratch = Scratch::new()?;
         let other = &scratch.repo;
         other.copy_remote(self, &pull.remote)?;
@@ -186,10 +195,7 @@ impl Repo {
                 other.require_ed25519(commit, &pull.remote, &keys)?;
             }
         }
-        if !pull.commit_only && pull.subdirs.is_empty() {
-            self.require_room(other, &found)?;
-        }
-        Ok(found)
+        Ok((scratch, found))
     }
 }
 

@@ -62,6 +62,11 @@ impl Ed25519Secret {
         })
     }
 
+    /// Its signature of some data, 64 bytes.
+    pub(crate) fn sign(&self, data: &[u8]) -> Vec<u8> {
+        self.0.sign(data).to_bytes().to_vec()
+    }
+
     /// The public key, in base64.
     #[must_use]
     pub fn public(&self) -> String {
@@ -87,7 +92,7 @@ impl Repo {
         let data = self.commit_bytes(commit)?;
         let detached = self.detached(commit)?;
         let mut signatures = signatures(detached.as_ref());
-        let signature = key.0.sign(&data).to_bytes().to_vec();
+        let signature = key.sign(&data);
         if signatures.contains(&signature) {
             return Ok(());
         }
@@ -158,7 +163,7 @@ impl Repo {
             return Ok(());
         }
         Err(OstreeError::BadSignature {
-            commit: commit.to_string(),
+            what: format!("commit {commit}"),
             remote: remote.to_owned(),
             signed: !signatures(self.detached(commit)?.as_ref()).is_empty(),
             wanted: keys.iter().map(|key| format!("ed25519 {key}")).collect(),
@@ -247,7 +252,7 @@ fn decode(text: &str) -> Option<Vec<u8>> {
     (!bytes.is_empty() && base64_encode(&bytes) == text).then_some(bytes)
 }
 
-fn signatures(detached: Option<&Variant>) -> Vec<Vec<u8>> {
+pub(crate) fn signatures(detached: Option<&Variant>) -> Vec<Vec<u8>> {
     let kind = VariantTy::new("aay").expect("a type string of ours");
     VariantDict::new(detached)
         .lookup_value(ED25519_KEY, Some(kind))

@@ -19,9 +19,9 @@ pub(crate) fn explain(repo: &Repo, remote: &str, url: &str, begun: bool, source:
     }
     if any(&["GPG signatures", "GPG verification", "public key", "signature found", "Can't verify", "BAD signature"]) {
         return OstreeError::BadSignature {
-            commit: digits(&text).unwrap_or("asked for").to_owned(),
+            what: digits(&text).map_or_else(|| "the summary".to_owned(), |commit| format!("commit {commit}")),
             remote: remote.to_owned(),
-            signed: !any(&["no signatures found", "no signature found"]),
+            signed: !any(&["no signatures found", "no signature found", "no summary.sig found"]),
             wanted: repo.wanted_gpg_keys(remote),
             source: Some(source),
         };

@@ -23,6 +23,7 @@ impl Place {
         support::tree(&tree, "1");
         support::many_files(&tree, 300, 5);
         let archive = Repo::create(dir.path().join("archive"), Mode::Archive).unwrap();
+        archive.set_fsync(false);
         let commit = archive.commit(&Commit::new(&tree, "test/os"), &mut |_| {}).unwrap();
         archive.update_summary().unwrap();
         let server = Server::start(dir.path().join("archive"));
@@ -32,6 +33,7 @@ impl Place {
     fn fresh(&self) -> Repo {
         let number = fs::read_dir(self.dir.path()).unwrap().count();
         let repo = Repo::create(self.dir.path().join(format!("repo{number}")), Mode::Bare).unwrap();
+        repo.set_fsync(false);
         repo.set_remote(&Remote::new("test", self.server.url(), Verify::None)).unwrap();
         repo
     }
@@ -217,6 +219,7 @@ fn what_does_not_fit_is_refused_before_it_comes() {
     let flags = nix::mount::MsFlags::empty();
     nix::mount::mount(Some("tmpfs"), &small, Some("tmpfs"), flags, Some("size=2m")).unwrap();
     let repo = Repo::create(small.join("repo"), Mode::Bare).unwrap();
+    repo.set_fsync(false);
     repo.set_remote(&Remote::new("test", place.server.url(), Verify::None)).unwrap();
     place.server.take_log();
     let error = place.pull(&repo).unwrap_err();

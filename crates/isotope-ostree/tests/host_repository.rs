@@ -22,6 +22,7 @@ impl Place {
     fn new(mode: Mode) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let repo = Repo::create(dir.path().join("repo"), mode).unwrap();
+        repo.set_fsync(false);
         Self { dir, repo }
     }
 

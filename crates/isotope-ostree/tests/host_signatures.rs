@@ -4,7 +4,7 @@ mod support;
 
 use isotope_ostree::{Checksum, Commit, Ed25519Secret, GpgKey, Mode, OstreeError, Pull, Pulled, Remote, Repo, Verify};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use support::server::Server;
 use support::{ostree, run};
 
@@ -22,6 +22,7 @@ impl Place {
         fs::create_dir(&tree).unwrap();
         support::tree(&tree, "1");
         let archive = Repo::create(dir.path().join("archive"), Mode::Archive).unwrap();
+        archive.set_fsync(false);
         let commit = archive.commit(&Commit::new(&tree, "test/os"), &mut |_| {}).unwrap();
         archive.update_summary().unwrap();
         let server = Server::start(dir.path().join("archive"));
@@ -35,6 +36,7 @@ impl Place {
     fn pull(&self, verify: &Verify) -> Result<Pulled, OstreeError> {
         let scratch = tempfile::tempdir_in(self.dir.path()).unwrap();
         let repo = Repo::create(scratch.path().join("repo"), Mode::Bare).unwrap();
+        repo.set_fsync(false);
         repo.set_remote(&Remote::new("test", self.server.url(), verify.clone())).unwrap();
         let result = repo.pull(&Pull::new("test", ["test/os"]), &mut |_| {});
         // Both ways of pulling agree, and nothing comes in that is not accepted.
@@ -46,8 +48,8 @@ impl Place {
 
     fn refused(&self, verify: &Verify) -> (bool, Vec<String>) {
         match self.pull(verify).unwrap_err() {
-            OstreeError::BadSignature { commit, remote, signed, wanted, .. } => {
-                assert_eq!((commit.as_str(), remote.as_str()), (self.commit.as_str(), "test"));
+            OstreeError::BadSignature { what, remote, signed, wanted, .. } => {
+                assert_eq!((what, remote.as_str()), (format!("commit {}", self.commit), "test"));
                 (signed, wanted)
             }
             other => panic!("{other}"),
@@ -96,6 +98,36 @@ fn gpg_signatures_of_the_wanted_key_only() {
 }
 
 #[test]
+fn a_remote_may_want_a_signed_summary() {
+    let place = Place::new();
+    let homes = homes();
+    let home = homes.path().join("h");
+    let (id, file) = support::gpg_key(&home, "good@example.org");
+    let key = GpgKey { id, homedir: home.clone() };
+    place.archive.sign_gpg(&place.commit, &key).unwrap();
+    let repo = Repo::create(place.path("repo"), Mode::Bare).unwrap();
+    repo.set_fsync(false);
+    let verify = Verify::Gpg { keys: vec![file], keypath: None };
+    repo.set_remote(&Remote { verify_summary: true, ..Remote::new("test", place.server.url(), verify) }).unwrap();
+    let pull = || repo.pull(&Pull::new("test", ["test/os"]), &mut |_| {});
+    let error = pull().unwrap_err();
+    assert!(error.to_string().starts_with("the summary of remote \"test\" is not signed"), "{error}");
+    place.archive.sign_summary_gpg(&key).unwrap();
+    // Another signature beside it harms nothing.
+    let (secret, pem) = ed25519(&place, "key");
+    place.archive.sign_summary_ed25519(&secret).unwrap();
+    place.archive.sign_summary_ed25519(&secret).unwrap();
+    pull().unwrap();
+    assert_eq!(repo.remote_refs("test").unwrap().unwrap()["test/os"].checksum, place.commit);
+    let summary = place.archive.path().join("summary");
+    assert!(openssl_finds(&place, &pem, &summary, &place.archive.path().join("summary.sig")));
+    // A new summary has no old signatures.
+    place.archive.update_summary().unwrap();
+    assert!(pull().is_err());
+    run("gpgconf", &["--homedir", home.to_str().unwrap(), "--kill", "all"]);
+}
+
+#[test]
 fn a_commit_that_was_changed_after_signing_is_refused() {
     let place = Place::new();
     let homes = homes();
@@ -115,7 +147,7 @@ fn a_commit_that_was_changed_after_signing_is_refused() {
     fs::create_dir_all(meta(&other).parent().unwrap()).unwrap();
     fs::copy(meta(&place.commit), meta(&other)).unwrap();
     let error = place.pull(&Verify::Gpg { keys: vec![file], keypath: None }).unwrap_err();
-    assert!(matches!(&error, OstreeError::BadSignature { commit, .. } if commit == other.as_str()), "{error}");
+    assert!(matches!(&error, OstreeError::BadSignature { what, .. } if *what == format!("commit {other}")), "{error}");
     run("gpgconf", &["--homedir", home.to_str().unwrap(), "--kill", "all"]);
 }
 
@@ -123,6 +155,7 @@ fn a_commit_that_was_changed_after_signing_is_refused() {
 fn files_that_are_no_keys_are_refused() {
     let place = Place::new();
     let repo = Repo::create(place.path("repo"), Mode::Bare).unwrap();
+    repo.set_fsync(false);
     let homes = homes();
     let (_, good) = support::gpg_key(&homes.path().join("h"), "good@example.org");
     let text = fs::read_to_string(&good).unwrap();
@@ -171,24 +204,28 @@ fn ed25519_signatures_of_the_wanted_keys_only() {
     let (dir, rest) = place.commit.as_str().split_at(2);
     let object = place.archive.path().join(format!("objects/{dir}/{rest}.commit"));
     let meta = place.archive.path().join(format!("objects/{dir}/{rest}.commitmeta"));
-    // Both signatures lie in the aay one after the other, then come their ends; find ours by trying.
-    let data = fs::read(meta).unwrap();
+    assert!(openssl_finds(&place, &good_pem, &object, &meta), "OpenSSL finds no good signature in the metadata");
+}
+
+/// The oracle: whether OpenSSL finds a good signature of `data` anywhere in the file `signatures`.
+fn openssl_finds(place: &Place, key: &Path, data: &Path, signatures: &Path) -> bool {
+    let all = fs::read(signatures).unwrap();
     let signature = place.path("signature");
-    let verifies = (0..=data.len() - 64).any(|start| {
-        fs::write(&signature, &data[start..start + 64]).unwrap();
-        let paths = [&good_pem, &object, &signature].map(|path| path.to_str().unwrap());
+    (0..=all.len() - 64).any(|start| {
+        fs::write(&signature, &all[start..start + 64]).unwrap();
+        let paths = [key, data, &signature].map(|path| path.to_str().unwrap());
         isotope_sys::command::Tool::new("openssl")
             .args(["pkeyutl", "-verify", "-rawin", "-inkey", paths[0], "-in", paths[1], "-sigfile", paths[2]])
             .run()
             .is_ok()
-    });
-    assert!(verifies, "OpenSSL finds no good signature in the commit's metadata");
+    })
 }
 
 #[test]
 fn the_booted_system_gets_its_keys_and_its_url() {
     let place = Place::new();
     let repo = Repo::create(place.path("repo"), Mode::Bare).unwrap();
+    repo.set_fsync(false);
     let keys = vec![ed25519(&place, "a").0.public(), ed25519(&place, "b").0.public()];
     let verify = Verify::Ed25519 { keys: keys.clone(), files: Vec::new() };
     repo.set_remote(&Remote::new("test", "http://build/", verify)).unwrap();

@@ -45,6 +45,10 @@ impl Run for Deploy<'_> {
         deployment::release(&physical);
         build.events.output(&format!("deployed {} as {}", made.checksum, made.path.display()));
         self.leave_remote(&repo)?;
+        let ed25519 = matches!(upgrade.verify, OstreeVerify::Ed25519 { .. });
+        if ed25519 && repo.tree_checks_ed25519(&info.checksum)? == Some(false) {
+            build.warn("the tree's libostree cannot check ed25519 signatures, so the booted system will refuse to upgrade; let it check GPG signatures instead".to_owned());
+        }
 
         let mut deployment = Deployment::new(&made.path, stateroot, root, build.work.view());
         deployment.prepare_var(&physical)?;
