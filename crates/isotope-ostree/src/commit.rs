@@ -116,7 +116,7 @@ impl Repo {
         let tree = open_dir(commit.tree)?;
         let transaction = self.inner.auto_transaction(NEVER).map_err(deed("begin the commit of"))?;
         let metadata = VariantDict::new(None);
-        let root = if self.mode() == crate::Mode::Archive && !commit.linked {
+        let root = if self.mode() == crate::Mode::Archive && !commit.linked && !commit.selinux {
             let written = parallel::write_tree(self, commit.tree, reporter)?;
             metadata.insert_value("ostree.sizes", &written.sizes);
             written.root
@@ -159,7 +159,7 @@ impl Repo {
         self.resolve(&written)
     }
 
-    /// Writes the tree's objects by libostree's own commit, on one core: for bare repositories, where it only copies.
+    /// Writes the tree's objects by libostree's own commit, on one core: for bare repositories, where it only copies, and for labels by SELinux policy.
     fn write_tree(
         &self,
         tree: &std::fs::File,
