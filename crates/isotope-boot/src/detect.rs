@@ -120,7 +120,8 @@ pub fn efi_image(bytes: &[u8]) -> Option<EfiImage> {
     Some(EfiImage { program, signed, machine, grub_prefix })
 }
 
-/// Titles of the entries of a grub.cfg, in order; those of submenus with `> ` before them.
+/// Titles of the entries of a grub.cfg, in order; those of submenus with `> ` before them. An entry whose title is a variable is made
+/// of a list elsewhere, and left out.
 #[must_use]
 pub fn grub_titles(cfg: &str) -> Vec<String> {
     let title = |line: &str| {
@@ -130,6 +131,9 @@ pub fn grub_titles(cfg: &str) -> Vec<String> {
             Some(quote) => rest[1..].split(quote).next()?,
             None => rest.split_whitespace().next()?,
         };
+        if title.starts_with('$') {
+            return None;
+        }
         let indent = if line.starts_with([' ', '\t']) { "> " } else { "" };
         Some(format!("{indent}{title}"))
     };
@@ -182,7 +186,7 @@ mod tests {
 
     #[test]
     fn titles_of_a_menu() {
-        let cfg = "menuentry 'Debian' --class x {\n linux /k\n}\nsubmenu 'More' {\n\tmenuentry \"Debian, old\" {\n}\n";
+        let cfg = "menuentry 'Debian' --class x {\n linux /k\n}\n  menuentry \"$title\" {\n linux /k\n}\nsubmenu 'More' {\n\tmenuentry \"Debian, old\" {\n}\n";
         assert_eq!(grub_titles(cfg), ["Debian", "> Debian, old"]);
     }
 }

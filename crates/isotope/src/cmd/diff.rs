@@ -2,6 +2,7 @@
 
 use crate::context::Context;
 use crate::exit::Class;
+use crate::inspect::deployments::{self, Booted};
 use crate::inspect::files::{FileFacts, Files};
 use crate::inspect::{self, Image, Inspection};
 use serde::Serialize;
@@ -147,7 +148,14 @@ fn tree(image: &Image, ctx: &Context) -> anyhow::Result<Facts> {
     }
     let mut facts = Facts::new();
     if let Some(files) = files {
-        walk(files.as_ref(), "", &mut facts)?;
+        // Of an atomic system: what is booted by default, as it will see itself; not the repository's thousands of objects.
+        match deployments::read(files.as_ref()).first() {
+            Some(first) => {
+                let booted = Booted::new(files.as_ref(), first);
+                walk(&booted, "", &mut facts)?;
+            }
+            None => walk(files.as_ref(), "", &mut facts)?,
+        }
     }
     Ok(facts)
 }

@@ -1,4 +1,4 @@
-//! `isotope inspect IMAGE`: partitions, filesystems, boot entries, os-release, packages.
+//! `isotope inspect IMAGE`: partitions, filesystems, boot entries, deployments, os-release, packages.
 
 use crate::context::Context;
 use crate::inspect::{self, Inspection};
@@ -69,6 +69,17 @@ fn write_all(text: &mut String, found: &Inspection, packages: bool) -> std::fmt:
     }
     for entry in &found.boot.entries {
         writeln!(text, "  menu  {entry}")?;
+    }
+    for (place, one) in found.deployments.iter().enumerate() {
+        if place == 0 {
+            writeln!(text, "deployments")?;
+        }
+        let index = one.index.map_or_else(|| "-".to_owned(), |index| index.to_string());
+        let origin = one.origin.as_deref().unwrap_or("no origin");
+        writeln!(text, "  {index}  {} {}.{}  {origin}", one.stateroot, one.commit, one.serial)?;
+        if let Some(args) = &one.kernel_args {
+            writeln!(text, "     {args}")?;
+        }
     }
     if let Some(system) = &found.system {
         let name = system.os_release.get("PRETTY_NAME").map_or("unknown system", String::as_str);

@@ -51,7 +51,7 @@ pub enum Command {
     Check(check::Args),
     /// Make a new element or recipe
     New(new::Args),
-    /// Show what is in an image: partitions, filesystems, boot entries, packages
+    /// Show what is in an image: partitions, filesystems, boot entries, deployments, packages
     Inspect(inspect::Args),
     /// Compare two images
     Diff(diff::Args),

@@ -3,6 +3,7 @@
 //!
 //! In: an image file. Out: [`Inspection`], plain data for `isotope inspect` and `isotope diff`.
 
+pub mod deployments;
 pub mod files;
 mod filesystem;
 mod mounted;
@@ -13,6 +14,7 @@ pub use mounted::Mounted;
 pub use system::System;
 
 use crate::exit::{Class, Failure};
+use deployments::{Booted, Deployment};
 use files::Files;
 use isotope_disk::table::{self, PartitionEntry, PartitionTable};
 use isotope_image::reader::{self, Cursor, ReadAt};
@@ -35,7 +37,9 @@ pub struct Inspection {
     pub partitions: Vec<PartitionFacts>,
     /// What boots.
     pub boot: Boot,
-    /// What is in its root filesystem.
+    /// Its ostree deployments, in the order of the boot menu.
+    pub deployments: Vec<Deployment>,
+    /// What is in its root filesystem, or in the deployment that is booted by default.
     pub system: Option<System>,
     /// What could not be looked at, and why.
     pub notes: Vec<String>,
@@ -104,7 +108,7 @@ impl Image {
             .filter(|(start, length)| start.saturating_add(*length) <= self.disk.size())
     }
 
-    /// The files of the root filesystem: the first that has /etc, or the note why they cannot be read.
+    /// The files of the root filesystem: the first that has /etc or deployments, or the note why they cannot be read.
     pub fn root(&self) -> (Option<Box<dyn Files>>, Vec<String>) {
         let mut notes = Vec::new();
         let whole = [(0, self.disk.size())];
@@ -115,7 +119,10 @@ impl Image {
         for (start, length) in ranges {
             let Some(found) = filesystem::probe(self.disk.as_ref(), start, length) else { continue };
             match files::open(&self.disk, &found, start, length) {
-                Ok(Some(files)) if files.list("/etc").is_ok_and(|names| !names.is_empty()) => {
+                Ok(Some(files))
+                    if files.list("/etc").is_ok_and(|names| !names.is_empty())
+                        || deployments::is_physical_root(files.as_ref()) =>
+                {
                     return (Some(files), notes);
                 }
                 Ok(_) => {}
@@ -147,7 +154,11 @@ pub fn inspect(path: &Path) -> anyhow::Result<Inspection> {
     let mut sector = vec![0; 512];
     disk.read_exact_at(&mut sector, 0)?;
     let (files, notes) = image.root();
-    let system = files.as_deref().map(system::read);
+    let deployments = files.as_deref().map(deployments::read).unwrap_or_default();
+    let system = match (files.as_deref(), deployments.first()) {
+        (Some(files), Some(first)) => Some(system::read(&Booted::new(files, first))),
+        (files, _) => files.map(system::read),
+    };
     let entries = files.as_deref().map(system::boot_entries).unwrap_or_default();
     Ok(Inspection {
         image: path.display().to_string(),
@@ -161,6 +172,7 @@ pub fn inspect(path: &Path) -> anyhow::Result<Inspection> {
         }),
         partitions,
         boot: Boot { bios: isotope_boot::detect::boot_code(&sector), efi, entries },
+        deployments,
         system,
         notes,
     })

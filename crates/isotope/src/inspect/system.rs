@@ -48,7 +48,12 @@ pub fn read(files: &dyn Files) -> System {
         .filter(|line| !line.is_empty() && !line.starts_with('#'))
         .map(str::to_owned)
         .collect();
-    System { os_release, fstab, packages: packages(&text(files, "/var/lib/dpkg/status")) }
+    let mut status = text(files, "/var/lib/dpkg/status");
+    if status.is_empty() {
+        // Where an ostree tree has it.
+        status = text(files, "/usr/lib/sysimage/dpkg/status");
+    }
+    System { os_release, fstab, packages: packages(&status) }
 }
 
 /// Installed packages of dpkg's status file (deb-control(5) paragraphs).
@@ -72,10 +77,7 @@ pub fn boot_entries(files: &dyn Files) -> Vec<String> {
     for path in ["/boot/grub/grub.cfg", "/boot/grub2/grub.cfg"] {
         entries.extend(isotope_boot::detect::grub_titles(&text(files, path)));
     }
-    for name in files.list("/boot/loader/entries").unwrap_or_default().iter().filter(|name| name.ends_with(".conf")) {
-        let entry = text(files, &format!("/boot/loader/entries/{name}"));
-        entries.extend(entry.lines().find_map(|line| line.strip_prefix("title")).map(|title| title.trim().to_owned()));
-    }
+    entries.extend(super::deployments::entries(files).iter().map(isotope_boot::bls::Entry::title));
     entries
 }
 
