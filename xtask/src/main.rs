@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use xshell::Shell;
 
 const USAGE: &str = "\
-cargo xtask build [RECIPE|ELEMENT…] [ISOTOPE OPTIONS]   set up the host, build Isotope, build an image (default: debian-cloud)
+cargo xtask build [RECIPE|ELEMENT…] [ISOTOPE OPTIONS]   set up the host, build Isotope, build an image (default: debian-atomic)
 cargo xtask boot IMAGE [ISOTOPE OPTIONS]                boot an image in QEMU (--shell for a console, --test for its checks)
 cargo xtask test [unit|host|vm|all]                     the test ladder (default: all)
 cargo xtask ci                                          what .ci/run runs: lints, generated files, then all tests
@@ -27,7 +27,7 @@ cargo xtask setup                                       only install what is mis
 Option of all: --no-install   print what is missing instead of installing it (exit 4)";
 
 /// The recipe that `cargo xtask build` makes when none is named.
-const DEFAULT_RECIPE: &str = "debian-cloud";
+const DEFAULT_RECIPE: &str = "debian-atomic";
 
 /// What every subcommand gets.
 struct Xtask {

@@ -101,13 +101,19 @@ fn recipe(args: &Args, catalogue: &Catalogue, ctx: &Context) -> anyhow::Result<R
     if found.is_empty() { Ok(recipe) } else { Err(problems(&found)) }
 }
 
-/// The file that a word names, if it names a recipe: a path with a slash or `.toml`, or a name in recipes/ that is no element.
+/// The file that a word names, if it names a recipe: a path with a slash or `.toml`, or a name in recipes/. Where an element has the same
+/// name, the recipe is meant if that element is part of it.
 fn recipe_file(word: &str, catalogue: &Catalogue, ctx: &Context) -> Option<PathBuf> {
     if word.contains('/') || word.ends_with(".toml") {
         return Some(PathBuf::from(word));
     }
     let shipped = ctx.recipes_dir.join(format!("{word}.toml"));
-    (!catalogue.elements.contains_key(word) && shipped.is_file()).then_some(shipped)
+    if !catalogue.elements.contains_key(word) {
+        return shipped.is_file().then_some(shipped);
+    }
+    let text = std::fs::read_to_string(&shipped).ok()?;
+    let recipe = Recipe::parse(&shipped, &text).ok()?;
+    recipe.elements.iter().any(|element| element.name == word).then_some(shipped)
 }
 
 fn read(file: &Path) -> anyhow::Result<Recipe> {

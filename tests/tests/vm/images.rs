@@ -17,6 +17,8 @@ pub enum Kind {
     Btrfs,
     /// Docker on a thin pool, of Debian 12.
     Storage,
+    /// The default of `cargo xtask build`: a deployment of a tree composed here.
+    Atomic,
 }
 
 impl Kind {
@@ -27,6 +29,7 @@ impl Kind {
             Self::Xfs => ("recipes", "debian-cloud-xfs"),
             Self::Btrfs => ("recipes", "debian-cloud-btrfs"),
             Self::Storage => ("tests/recipes", "storage"),
+            Self::Atomic => ("recipes", "debian-atomic"),
         }
     }
 
@@ -36,6 +39,7 @@ impl Kind {
             Self::Xfs => "ISOTOPE_TEST_IMAGE_XFS",
             Self::Btrfs => "ISOTOPE_TEST_IMAGE_BTRFS",
             Self::Storage => "ISOTOPE_TEST_IMAGE_STORAGE",
+            Self::Atomic => "ISOTOPE_TEST_IMAGE_ATOMIC",
         }
     }
 }
@@ -43,7 +47,7 @@ impl Kind {
 /// Images, each made when it is first asked for.
 pub struct Images {
     dir: PathBuf,
-    made: [OnceLock<Result<PathBuf, String>>; 4],
+    made: [OnceLock<Result<PathBuf, String>>; 5],
     /// Two builds at once would only be slower.
     building: Mutex<()>,
 }

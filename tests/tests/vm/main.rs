@@ -8,6 +8,8 @@
 //! `tcg`. Evidence of failures and `junit.xml` are kept in `target/vm-tests`.
 #![expect(clippy::print_stdout, reason = "a test runner talks to its terminal")]
 
+mod article;
+mod atomic;
 mod bench;
 mod command;
 mod images;

@@ -2,7 +2,7 @@
 
 use crate::bench::{Bench, Report, Step};
 use crate::images::Kind;
-use crate::{command, kernels, refusal, storage};
+use crate::{article, atomic, command, kernels, refusal, storage};
 use anyhow::{Context, ensure};
 use isotope_vm::ssh::Input;
 use isotope_vm::{Firmware, Seed, SeedKind, Vm};
@@ -16,16 +16,22 @@ pub struct Case {
 }
 
 /// Run when they are named: young, and as long as all others together (CI has 45 minutes). A run without names lists them as not run.
-pub const NAMED: &[Case] =
-    &[Case { name: "vm_storage_table", run: storage::table }, Case { name: "vm_storage_boots", run: storage::boots }];
+pub const NAMED: &[Case] = &[
+    Case { name: "vm_storage_table", run: storage::table },
+    Case { name: "vm_storage_boots", run: storage::boots },
+    Case { name: "vm_uefi_atomic", run: atomic::uefi },
+];
 
 /// The longest first, so that the lanes end together.
 pub const ALL: &[Case] = &[
+    Case { name: "vm_atomic", run: atomic::bios },
+    Case { name: "vm_article", run: article::article },
     Case { name: "vm_bios", run: bios },
     Case { name: "vm_uefi", run: uefi },
     Case { name: "vm_secure_boot", run: command::secure_boot },
     Case { name: "vm_xfs", run: xfs },
     Case { name: "vm_btrfs", run: btrfs },
+    Case { name: "vm_secure_boot_atomic", run: atomic::secure_boot },
     Case { name: "vm_leftovers", run: command::leftovers },
 ];
 

@@ -13,14 +13,13 @@ use isotope_ostree::{
 };
 use isotope_plan::layout::{DiskSize, Layout, PartitionSize};
 use isotope_plan::{Bytes, OstreeDeploy, OstreeVerify, Step};
-use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The step.
 pub(super) struct Deploy<'a>(pub &'a OstreeDeploy);
 
-/// The URL of a remote of which nobody has said where it is: the system says what `unconfigured-state` says.
-const NOWHERE: &str = "file:///var/empty";
+/// The URL of a remote of which nobody has said where it is: `.invalid` is nowhere (RFC 2606), and the error that a pull gives says why.
+const NOWHERE: &str = "http://no-upgrade-url-was-given.invalid/";
 
 impl Run for Deploy<'_> {
     fn run(&self, _step: &Step, build: &mut Build<'_>) -> Result<(), StepError> {
@@ -95,17 +94,10 @@ impl Deploy<'_> {
     /// What the booted system finds as its remote.
     fn leave_remote(&self, repo: &Repo) -> Result<(), StepError> {
         let OstreeDeploy { remote, upgrade, .. } = self.0;
-        let mut options = BTreeMap::new();
-        if upgrade.url.is_none() {
-            let text = format!(
-                "no URL for upgrades was known when this image was built; ostree remote delete {remote}; ostree remote add {remote} URL"
-            );
-            options.insert("unconfigured-state".to_owned(), text);
-        }
         let url = upgrade.url.as_deref().unwrap_or(NOWHERE);
         let branches = upgrade.reference.iter().cloned().collect();
-        repo.set_remote(&Remote { branches, options, ..Remote::new(remote, url, signers(&upgrade.verify)) })?;
-        Ok(repo.hand_over_remote(remote, upgrade.url.as_deref())?)
+        repo.set_remote(&Remote { branches, ..Remote::new(remote, url, signers(&upgrade.verify)) })?;
+        Ok(repo.hand_over_remote(remote, None)?)
     }
 
     /// A tree that cannot be booted by the boot loader that is wanted is refused before anything is done with it.

@@ -71,13 +71,13 @@ fn packages(status: &str) -> Vec<Package> {
     packages
 }
 
-/// Titles of boot entries: those of /boot/grub*/grub.cfg, then BLS entries.
+/// Titles of boot entries: BLS entries, the default first, then those of /boot/grub*/grub.cfg.
 pub fn boot_entries(files: &dyn Files) -> Vec<String> {
-    let mut entries = Vec::new();
+    let mut entries: Vec<String> =
+        super::deployments::entries(files).iter().map(isotope_boot::bls::Entry::title).collect();
     for path in ["/boot/grub/grub.cfg", "/boot/grub2/grub.cfg"] {
         entries.extend(isotope_boot::detect::grub_titles(&text(files, path)));
     }
-    entries.extend(super::deployments::entries(files).iter().map(isotope_boot::bls::Entry::title));
     entries
 }
 

@@ -1,0 +1,130 @@
+//! Atomic images: debian-atomic by BIOS, UEFI and with Secure Boot; upgrade, rollback and rebase; the other deployment chosen in the menu.
+
+use crate::bench::{Report, with_hint};
+use crate::images::Kind;
+use anyhow::{Context, ensure};
+use isotope_sys::command::Tool;
+use isotope_vm::life::{self, Life};
+use isotope_vm::ssh::Input;
+use isotope_vm::{CheckStatus, Firmware, Seed, SeedKind, Vm};
+use std::path::PathBuf;
+use std::time::Duration;
+
+const SHORT: Duration = Duration::from_secs(120);
+
+/// BIOS with a NoCloud seed, then a life: the elements' own checks, an upgrade, a rollback, a rebase; the menu; the same disk by UEFI.
+pub fn bios(report: &mut Report<'_>) {
+    let Some(image) = report.step("the image is there", |bench| bench.images.get(Kind::Atomic)) else { return };
+    report.step("`isotope inspect` shows the deployment and its entry", |_| inspected(&image));
+    let seed = Seed::new(SeedKind::NoCloud, "atomic-bios");
+    let Some(mut vm) = report.boot_and_check(&image, Firmware::Bios, seed) else { return };
+    let passed = report.vm_step("NoCloud's key lets the image's user in, who may become root", &mut vm, |vm| {
+        let mut ssh = vm.ssh()?.as_user("debian");
+        ensure!(ssh.try_login(SHORT)?, "the user debian does not get in by the key of the metadata");
+        let output = ssh.exec("id -un && sudo -n id -un && hostname && pwd -P", Input::None, SHORT)?;
+        ensure!(output.text() == "debian\nroot\natomic-bios\n/var/home/debian", "got {}", output.tail(5));
+        Ok(())
+    });
+    if passed.is_none() {
+        return;
+    }
+    let Some(before) = report.vm_step("GRUB's files are noted", &mut vm, |vm| grub(vm)) else { return };
+    let boot = report.bench.boot_timeout();
+    let lived = report.vm_step("upgrades, rolls back and rebases, over HTTP from a new commit", &mut vm, |vm| {
+        let life = Life { repo: repository()?, layer: None };
+        let results = life::live(vm, &life, "debian-atomic", boot, &mut |_| {}).map_err(with_hint)?;
+        let failed: Vec<String> = results
+            .iter()
+            .filter(|result| result.status == CheckStatus::Failed)
+            .map(|result| format!("{}: {:?}", result.name, result))
+            .collect();
+        ensure!(failed.is_empty() && results.len() > 4, "{} of {}: {}", failed.len(), results.len(), failed.join("\n"));
+        Ok(())
+    });
+    if lived.is_none() {
+        return;
+    }
+    report.vm_step("none of it has touched GRUB's files", &mut vm, |vm| {
+        let now = grub(vm)?;
+        ensure!(now == before, "before:\n{before}\nnow:\n{now}");
+        Ok(())
+    });
+    report.vm_step("the second deployment is chosen in the menu, once", &mut vm, |vm| other_entry(vm, boot));
+    report.vm_step("the same disk boots the same deployment by UEFI", &mut vm, |vm| {
+        let before = booted(vm)?;
+        vm.power_off(Duration::from_secs(240))?;
+        vm.set_firmware(Firmware::Uefi)?;
+        vm.start()?;
+        vm.wait_for_ssh(boot)?;
+        vm.ssh()?.root("test -d /sys/firmware/efi", SHORT).context("it was not booted by UEFI")?;
+        let now = booted(vm)?;
+        ensure!(now == before, "{now} is booted, and was {before}");
+        Ok(())
+    });
+}
+
+/// UEFI with an OpenStack configuration drive.
+pub fn uefi(report: &mut Report<'_>) {
+    let Some(image) = report.step("the image is there", |bench| bench.images.get(Kind::Atomic)) else { return };
+    let seed = Seed::new(SeedKind::ConfigDrive, "atomic-uefi");
+    let Some(mut vm) = report.boot_and_check(&image, Firmware::Uefi, seed) else { return };
+    report.vm_step("switches itself off", &mut vm, |vm| Ok(vm.power_off(Duration::from_secs(240))?));
+}
+
+/// The tree's own shim, GRUB and kernel, with Secure Boot enforced.
+pub fn secure_boot(report: &mut Report<'_>) {
+    let Some(image) = report.step("the image is there", |bench| bench.images.get(Kind::Atomic)) else { return };
+    let seed = Seed::new(SeedKind::NoCloud, "atomic-secure");
+    let Some(mut vm) = report.boot_and_check(&image, Firmware::UefiSecureBoot, seed) else { return };
+    report.vm_step("switches itself off", &mut vm, |vm| Ok(vm.power_off(Duration::from_secs(240))?));
+}
+
+/// The repository that the image's tree was committed to.
+fn repository() -> anyhow::Result<PathBuf> {
+    let given = std::env::var_os("ISOTOPE_TEST_TREE_REPO").map(PathBuf::from);
+    let repo = given.unwrap_or_else(|| PathBuf::from("/var/cache/isotope/ostree/debian-atomic"));
+    ensure!(repo.join("objects").is_dir(), "{} is no repository; ISOTOPE_TEST_TREE_REPO names another", repo.display());
+    Ok(repo)
+}
+
+fn inspected(image: &std::path::Path) -> anyhow::Result<()> {
+    let run = Tool::new(isotope_tests::isotope()).args(["--json", "inspect"]).arg(image).run()?;
+    let found: serde_json::Value = serde_json::from_slice(&run.stdout)?;
+    let deployments = found["deployments"].as_array().context("there are no deployments")?;
+    ensure!(deployments.len() == 1 && deployments[0]["index"] == 0, "{deployments:?}");
+    ensure!(deployments[0]["stateroot"] == "debian-atomic", "{deployments:?}");
+    let entries = found["boot"]["entries"].to_string();
+    ensure!(entries.contains("Debian") && !entries.contains('$'), "{entries}");
+    ensure!(
+        found["system"]["packages"].as_array().is_some_and(|packages| packages.len() > 100),
+        "no packages are shown"
+    );
+    Ok(())
+}
+
+/// Checksums of what GRUB reads and nobody may change.
+fn grub(vm: &Vm) -> anyhow::Result<String> {
+    let script = "cd /boot && find grub efi -type f ! -name grubenv -exec sha256sum {} + | sort -k 2";
+    let sums = vm.ssh()?.root(script, SHORT)?.text();
+    ensure!(sums.contains("grub/grub.cfg"), "{sums}");
+    Ok(sums)
+}
+
+/// What runs: `COMMIT.SERIAL`.
+fn booted(vm: &Vm) -> anyhow::Result<String> {
+    let script = "readlink -f /sysroot$(sed -n 's/.*\\bostree=\\([^ ]*\\).*/\\1/p' /proc/cmdline) | sed 's,.*/,,'";
+    Ok(vm.ssh()?.root(script, SHORT)?.text())
+}
+
+/// GRUB's environment names the second entry for the next boot only.
+fn other_entry(vm: &mut Vm, boot: Duration) -> anyhow::Result<()> {
+    let first = booted(vm)?;
+    vm.ssh()?.root("grub-editenv /boot/grub/grubenv set next_entry=1", SHORT)?;
+    vm.reboot(boot)?;
+    let second = booted(vm)?;
+    ensure!(second != first, "{second} is booted, the entry that is the default");
+    vm.reboot(boot)?;
+    let again = booted(vm)?;
+    ensure!(again == first, "{again} is booted, and {first} is the default");
+    Ok(())
+}
