@@ -36,8 +36,13 @@ struct Offer {
 struct Served {
     server: FileServer,
     upgrade: Offer,
-    rebase: Offer,
-    layer: Option<(Offer, String)>,
+    rebase: Rebase,
+}
+
+/// The other ref: the upgrade's like, or the commit with a package layer, so that one restart shows both.
+enum Rebase {
+    Plain(Offer),
+    Layer(Offer, String),
 }
 
 impl Served {
@@ -69,15 +74,17 @@ impl Served {
             Ok(Offer { reference: branch.to_owned(), checksum: ostree(&args)?.trim().to_owned() })
         };
         let upgrade = derive("upgrade", reference)?;
-        let rebase = derive("rebase", &format!("{reference}/rebase"))?;
-        let mut layer = None;
-        if let Some((branch, command)) = &life.layer {
-            ostree(&["pull-local", "--disable-fsync", &source, branch])?;
-            let checksum = ostree(&["rev-parse", branch])?.trim().to_owned();
-            layer = Some((Offer { reference: branch.clone(), checksum }, command.clone()));
-        }
+        let rebase = match &life.layer {
+            // A ref is a file of the repository: none lies below another.
+            None => Rebase::Plain(derive("rebase", &format!("{reference}-rebase"))?),
+            Some((branch, command)) => {
+                ostree(&["pull-local", "--disable-fsync", &source, branch])?;
+                let checksum = ostree(&["rev-parse", branch])?.trim().to_owned();
+                Rebase::Layer(Offer { reference: branch.clone(), checksum }, command.clone())
+            }
+        };
         ostree(&["summary", "-u"])?;
-        Ok(Self { server: FileServer::start(&repo)?, upgrade, rebase, layer })
+        Ok(Self { server: FileServer::start(&repo)?, upgrade, rebase })
     }
 }
 
@@ -88,6 +95,7 @@ is_booted() { test "$(booted)" = "$1" || { echo "booted is $(booted), expected $
 remote() { ostree admin status | sed -n 's/.*origin refspec: \([^:]*\):.*/\1/p' | head -n 1; }
 readonly_usr() { ! touch /usr/isotope-life-probe 2>/dev/null || { rm -f /usr/isotope-life-probe; echo "/usr is writable"; exit 1; }; }
 writable() { for dir in /etc /var; do touch "$dir/isotope-life-probe"; rm "$dir/isotope-life-probe"; done; }
+follows() { ostree admin status | grep -q "origin refspec: [^:]*:$1\$"; }
 sane() { readonly_usr; writable; ostree admin config-diff >/run/config-diff; test -s /run/config-diff; }
 "#;
 
@@ -160,16 +168,16 @@ struct Act {
 }
 
 fn acts(served: &Served) -> Vec<Act> {
-    let Served { server, upgrade, rebase, layer } = served;
+    let Served { server, upgrade, rebase } = served;
     let url = server.guest_url();
-    let (new, other) = (&upgrade.checksum, &rebase.checksum);
+    let new = &upgrade.checksum;
     let act = |name: &str, script: String, then: String| Act {
         name: name.to_owned(),
         script,
         reboot: !then.is_empty(),
         then,
     };
-    let mut acts = vec![
+    vec![
         act(
             "is booted from the deployment; /usr is read-only, /etc and /var are writable",
             "sane; test -n \"$(booted)\"; ostree fsck --quiet\nbooted >/var/lib/isotope-life-first\n".to_owned(),
@@ -197,19 +205,18 @@ fn acts(served: &Served) -> Vec<Act> {
                 .to_owned(),
             format!("is_booted \"$(cat /var/lib/isotope-life-first)\"; sane; ! test -e {MARKER}\n"),
         ),
-        act(
-            "rebases to another ref",
-            format!("ostree admin switch \"$(remote):{}\"\n", rebase.reference),
-            format!("is_booted {other}; sane; test \"$(cat {MARKER})\" = rebase; ostree admin status | grep -q '{}'\n", rebase.reference),
-        ),
-    ];
-    if let Some((offer, command)) = layer {
-        acts.push(act(
-            "takes a commit with a package layer",
-            format!("! command -v {command}\nostree admin switch \"$(remote):{}\"\n", offer.reference),
-            format!("is_booted {}; sane; command -v {command}\n", offer.checksum),
-        ));
-    }
-    acts.push(act("its repository is whole: ostree fsck", "ostree fsck --quiet\n".to_owned(), String::new()));
-    acts
+        match rebase {
+            Rebase::Plain(Offer { reference, checksum }) => act(
+                "rebases to another ref",
+                format!("ostree admin switch \"$(remote):{reference}\"\n"),
+                format!("is_booted {checksum}; sane; test \"$(cat {MARKER})\" = rebase; follows {reference}\n"),
+            ),
+            Rebase::Layer(Offer { reference, checksum }, command) => act(
+                "rebases to another ref, whose commit has a package more",
+                format!("! command -v {command}\nostree admin switch \"$(remote):{reference}\"\n"),
+                format!("is_booted {checksum}; sane; command -v {command}; follows {reference}\n"),
+            ),
+        },
+        act("its repository is whole: ostree fsck", "ostree fsck --quiet\n".to_owned(), String::new()),
+    ]
 }

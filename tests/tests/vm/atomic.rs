@@ -30,8 +30,13 @@ pub fn bios(report: &mut Report<'_>) {
     }
     let Some(before) = report.vm_step("GRUB's files are noted", &mut vm, |vm| grub(vm)) else { return };
     let boot = report.bench.boot_timeout();
+    let Some(repo) =
+        report.vm_step("`isotope compose --from --add` makes a commit with a package more", &mut vm, |_| layered())
+    else {
+        return;
+    };
     let lived = report.vm_step("upgrades, rolls back and rebases, over HTTP from a new commit", &mut vm, |vm| {
-        let life = Life { repo: repository()?, layer: None };
+        let life = Life { repo: repo.clone(), layer: Some((LAYER.to_owned(), "hello".to_owned())) };
         let results = life::live(vm, &life, "debian-atomic", boot, &mut |_| {}).map_err(with_hint)?;
         let failed: Vec<String> = results
             .iter()
@@ -49,16 +54,19 @@ pub fn bios(report: &mut Report<'_>) {
         ensure!(now == before, "before:\n{before}\nnow:\n{now}");
         Ok(())
     });
-    report.vm_step("the second deployment is chosen in the menu, once", &mut vm, |vm| other_entry(vm, boot));
-    report.vm_step("the same disk boots the same deployment by UEFI", &mut vm, |vm| {
-        let before = booted(vm)?;
+    let Some(default) =
+        report.vm_step("the second deployment is chosen in the menu", &mut vm, |vm| other_entry(vm, boot))
+    else {
+        return;
+    };
+    report.vm_step("once: the same disk boots the first one again, by UEFI", &mut vm, |vm| {
         vm.power_off(Duration::from_secs(240))?;
         vm.set_firmware(Firmware::Uefi)?;
         vm.start()?;
         vm.wait_for_ssh(boot)?;
         vm.ssh()?.root("test -d /sys/firmware/efi", SHORT).context("it was not booted by UEFI")?;
         let now = booted(vm)?;
-        ensure!(now == before, "{now} is booted, and was {before}");
+        ensure!(now == default, "{now} is booted, and {default} is the default");
         Ok(())
     });
 }
@@ -116,15 +124,28 @@ fn booted(vm: &Vm) -> anyhow::Result<String> {
     Ok(vm.ssh()?.root(script, SHORT)?.text())
 }
 
-/// GRUB's environment names the second entry for the next boot only.
-fn other_entry(vm: &mut Vm, boot: Duration) -> anyhow::Result<()> {
+/// GRUB's environment names the second entry for the next boot only. What is the default.
+fn other_entry(vm: &mut Vm, boot: Duration) -> anyhow::Result<String> {
     let first = booted(vm)?;
     vm.ssh()?.root("grub-editenv /boot/grub/grubenv set next_entry=1", SHORT)?;
     vm.reboot(boot)?;
     let second = booted(vm)?;
     ensure!(second != first, "{second} is booted, the entry that is the default");
-    vm.reboot(boot)?;
-    let again = booted(vm)?;
-    ensure!(again == first, "{again} is booted, and {first} is the default");
-    Ok(())
+    Ok(first)
+}
+
+/// The ref of the commit with a package more.
+const LAYER: &str = "debian-atomic/layered";
+
+/// The repository, with that commit.
+fn layered() -> anyhow::Result<PathBuf> {
+    let repo = repository()?;
+    let refs = Tool::new("ostree").args(["refs", "--repo"]).arg(&repo).run()?.text();
+    let from = refs.lines().find(|line| line.contains("/trixie/")).context("there is no tree of trixie")?;
+    Tool::new(isotope_tests::isotope())
+        .args(["compose", "--log-format", "text", "--from", from, "--add", "hello", "--ref", LAYER, "--repo"])
+        .arg(&repo)
+        .run()
+        .context("composing the layer failed")?;
+    Ok(repo)
 }
