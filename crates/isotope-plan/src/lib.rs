@@ -1,5 +1,6 @@
 //! Pure: recipe + resolved elements + host facts → [`Plan`]. It decides everything; the engine decides nothing.
 
+pub mod blockdev;
 pub mod compose;
 pub mod draw;
 mod exports;
