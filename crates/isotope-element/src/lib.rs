@@ -7,6 +7,7 @@
 mod catalogue;
 mod condition;
 mod diagnostic;
+pub mod dib;
 pub mod document;
 mod hook;
 pub mod lint;
