@@ -12,8 +12,13 @@ mod contents;
 mod element;
 mod hook_tree;
 mod implicit;
+mod package_installs;
+pub mod pkg_map;
 mod resolve;
 pub mod run_parts;
+pub mod source_repository;
+pub mod svc_map;
+mod values;
 
 #[cfg(test)]
 mod testing;
@@ -23,4 +28,8 @@ pub use contents::{Contents, Entry, EntryKind, Kind, SourceFile};
 pub use element::{DibElement, looks_like};
 pub use hook_tree::{DuplicateHook, HookTree, HookTreeError, TreeFile};
 pub use implicit::{Implicit, implicit};
+pub use package_installs::{PHASES, PackageEntry, PackageInstalls, Packages, SquashError, Squashed, When, squash};
+pub use pkg_map::PkgMap;
 pub use resolve::{DibResolveError, DibResolveErrors, ElementSet, Wanted, closure, resolve};
+pub use svc_map::SvcMap;
+pub use values::text_of;
