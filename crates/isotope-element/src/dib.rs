@@ -10,14 +10,18 @@
 mod catalogue;
 mod contents;
 mod element;
+pub mod environment;
 mod hook_tree;
 mod implicit;
+mod info;
+pub mod lint;
 mod package_installs;
 pub mod pkg_map;
 mod resolve;
 pub mod run_parts;
 pub mod source_repository;
 pub mod svc_map;
+mod upstream;
 mod values;
 
 #[cfg(test)]
@@ -32,4 +36,5 @@ pub use package_installs::{PHASES, PackageEntry, PackageInstalls, Packages, Squa
 pub use pkg_map::PkgMap;
 pub use resolve::{DibResolveError, DibResolveErrors, ElementSet, Wanted, closure, resolve};
 pub use svc_map::SvcMap;
+pub use upstream::UPSTREAM;
 pub use values::text_of;

@@ -22,7 +22,7 @@ pub fn suggest<'c>(name: &str, known: impl IntoIterator<Item = &'c str>, what: &
 }
 
 /// Edit distance in characters; two neighbours swapped count once.
-fn distance(a: &str, b: &str) -> usize {
+pub(crate) fn distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let mut rows = vec![(0..=b.len()).collect::<Vec<usize>>()];
     for i in 1..=a.len() {

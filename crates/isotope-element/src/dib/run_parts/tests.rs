@@ -1,8 +1,7 @@
-//! The order against the facts and against `sort` itself; the filters.
+//! The order and the filters. `sort` and bash themselves are asked in tests/dib_programs.rs.
 
 use super::super::testing::World;
 use super::*;
-use proptest::prelude::*;
 
 fn names(listing: &Listing) -> Vec<&str> {
     listing.scripts.iter().map(|file| file.name.as_str()).collect()
@@ -56,31 +55,4 @@ fn run_parts_regex() {
     let dots = NameFilter::new(Some("^[a-z.]+$")).unwrap();
     assert!(dots.takes("a.sh") && !dots.takes("10-a"));
     assert!(NameFilter::new(Some("[")).unwrap_err().starts_with("RUN_PARTS_REGEX is no regular expression"));
-}
-
-/// What the tests of this crate start: it may start nothing itself.
-#[expect(clippy::disallowed_methods, reason = "the oracle")]
-fn sort(lines: &str) -> String {
-    use std::io::Write;
-    use std::process::Stdio;
-    let mut child = std::process::Command::new("sort")
-        .arg("-n")
-        .env("LC_ALL", "C")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
-    String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap()
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
-    #[test]
-    fn the_order_is_that_of_sort(names in proptest::collection::vec("[-. ]?[0-9]{0,4}[.]?[0-9a-zA-Z_.-]{1,4}", 1..12)) {
-        let mut ours: Vec<&str> = names.iter().map(String::as_str).collect();
-        let theirs = sort(&(names.join("\n") + "\n"));
-        ours.sort_by(|a, b| by_number(a, b));
-        prop_assert_eq!(ours, theirs.lines().collect::<Vec<_>>());
-    }
 }
