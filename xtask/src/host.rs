@@ -81,6 +81,7 @@ const PACKAGES: &[Package] = &[
     package("shellcheck", "shellcheck", Need::Everything),
     package("attr", "getfattr", Need::Everything),
     package("acl", "getfacl", Need::Everything),
+    package("lvm2", "lvm", Need::Everything),
     package("libcap2-bin", "setcap", Need::Everything),
 ];
 

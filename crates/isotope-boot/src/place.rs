@@ -67,7 +67,7 @@ pub fn esp_mount(layout: &Layout) -> Result<&str, BootError> {
 
 fn module(partition: &Partition, filesystem: &Filesystem) -> Result<&'static str, BootError> {
     match filesystem.kind {
-        FilesystemKind::Ext4 => Ok("ext2"),
+        FilesystemKind::Ext4 | FilesystemKind::Ext3 | FilesystemKind::Ext2 => Ok("ext2"),
         FilesystemKind::Xfs => Ok("xfs"),
         FilesystemKind::Btrfs => Ok("btrfs"),
         FilesystemKind::Fat | FilesystemKind::Swap => Err(BootError::Layout {

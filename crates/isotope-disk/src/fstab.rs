@@ -54,6 +54,8 @@ pub fn render(layout: &Layout, root: Option<&str>) -> String {
     for (filesystem, mount) in mounted {
         let kind = match filesystem.kind {
             FilesystemKind::Ext4 => "ext4",
+            FilesystemKind::Ext3 => "ext3",
+            FilesystemKind::Ext2 => "ext2",
             FilesystemKind::Xfs => "xfs",
             FilesystemKind::Btrfs => "btrfs",
             FilesystemKind::Fat => "vfat",

@@ -16,6 +16,26 @@ fn host_ext4_layouts() {
 }
 
 #[test]
+fn host_ext2_and_ext3_layouts() {
+    support::private_mounts();
+    let dir = tempfile::tempdir().unwrap();
+    let tree = dir.path().join("tree");
+    fs::create_dir(&tree).unwrap();
+    support::make_tree(&tree);
+    for kind in [FilesystemKind::Ext2, FilesystemKind::Ext3] {
+        let mut layout = support::usual(Table::Gpt, SectorSize::B512, kind, true, false);
+        // What diskimage-builder says for root filesystems, and a feature less.
+        let options = ["-i", "4096", "-O", "^dir_index", "-E", "resize=4000000"];
+        for filesystem in layout.partitions.iter_mut().filter_map(|part| part.filesystem.as_mut()) {
+            if filesystem.kind == kind {
+                filesystem.mkfs_options = options.map(str::to_owned).into();
+            }
+        }
+        check(&layout, &tree, dir.path(), &format!("{kind:?}"));
+    }
+}
+
+#[test]
 fn host_xfs_layouts() {
     all_with(FilesystemKind::Xfs);
 }
@@ -102,7 +122,7 @@ fn filesystems(image: &Image<'_>) {
         let device = support::attach(file, geometry, placed);
         let path = device.path().to_str().unwrap();
         let (program, args): (_, &[&str]) = match filesystem.kind {
-            FilesystemKind::Ext4 => ("e2fsck", &["-fn"]),
+            FilesystemKind::Ext4 | FilesystemKind::Ext3 | FilesystemKind::Ext2 => ("e2fsck", &["-fn"]),
             FilesystemKind::Xfs => ("xfs_repair", &["-n"]),
             FilesystemKind::Btrfs => ("btrfs", &["check"]),
             FilesystemKind::Fat => ("fsck.fat", &["-nv"]),
@@ -125,7 +145,7 @@ fn mount_and_compare(image: &Image<'_>, tree: &Path, mountpoint: &Path) {
     for (partition, placed) in partitions {
         let Some(filesystem) = &partition.filesystem else { continue };
         let (kind, data) = match filesystem.kind {
-            FilesystemKind::Ext4 => ("ext4", "noload"),
+            FilesystemKind::Ext4 | FilesystemKind::Ext3 | FilesystemKind::Ext2 => ("ext4", "noload"),
             FilesystemKind::Xfs => ("xfs", "nouuid,norecovery"),
             FilesystemKind::Btrfs => ("btrfs", ""),
             FilesystemKind::Fat | FilesystemKind::Swap => continue,

@@ -25,6 +25,8 @@ pub struct HostFacts {
     pub is_root: bool,
     /// Whether loop devices can be had.
     pub loop_devices: bool,
+    /// Whether the kernel has the device mapper, which LVM needs.
+    pub device_mapper: bool,
     /// Memory that is available.
     pub memory: Bytes,
     /// Where the tree and the raw disk are made, and what is free there; `None`: not known, not checked.
@@ -58,6 +60,7 @@ impl HostFacts {
             source_date_epoch: 0,
             is_root: false,
             loop_devices: false,
+            device_mapper: false,
             memory: Bytes(0),
             work_space: None,
             cache_dir: PathBuf::from("/var/cache/isotope"),

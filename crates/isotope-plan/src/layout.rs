@@ -158,6 +158,10 @@ pub struct Filesystem {
 pub enum FilesystemKind {
     /// ext4.
     Ext4,
+    /// ext3: ext4 without extents, with a journal.
+    Ext3,
+    /// ext2: ext3 without journal.
+    Ext2,
     /// XFS.
     Xfs,
     /// Btrfs.

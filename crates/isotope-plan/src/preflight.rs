@@ -36,10 +36,11 @@ const TOOLS: &[HostTool] = &[
     tool("apt-get", "apt", "apt", "resolve and download Debian packages"),
     tool("dnf", "dnf", "dnf", "install RPM packages"),
     tool("rpm", "rpm", "rpm", "read the RPM database"),
-    tool("mke2fs", "e2fsprogs", "e2fsprogs", "make ext4"),
+    tool("mke2fs", "e2fsprogs", "e2fsprogs", "make ext2, ext3 and ext4"),
     tool("mkfs.xfs", "xfsprogs", "xfsprogs", "make XFS"),
     tool("mkfs.btrfs", "btrfs-progs", "btrfs-progs", "make Btrfs"),
     tool("fstrim", "util-linux", "util-linux-core", "keep the disk image sparse"),
+    tool("lvm", "lvm2", "lvm2", "make logical volumes"),
     tool("mkswap", "util-linux", "util-linux-core", "make swap areas"),
     tool("qemu-img", "qemu-utils", "qemu-img", "write vmdk, vhd, vhdx and vdi"),
     tool("gpg", "gpg", "gnupg2", "sign commits"),
@@ -138,6 +139,11 @@ fn tools_of(plan: &Plan, action: &StepAction) -> Vec<&'static str> {
         | StepAction::Sysprep(_)
         | StepAction::Bootloader => Vec::new(),
     }
+}
+
+/// The problem of a tool that is not there; `None` if no plan needs a tool of this name.
+pub(crate) fn missing_tool(name: &str, facts: &HostFacts, origin: &Origin) -> Option<Problem> {
+    TOOLS.iter().find(|tool| tool.name == name).map(|tool| missing(tool, facts.family, origin))
 }
 
 fn missing(tool: &HostTool, family: Option<Family>, origin: &Origin) -> Problem {

@@ -261,7 +261,7 @@ fn exports(plan: &Plan, out: &mut String) {
 }
 
 /// Rows with aligned columns, indented by two.
-fn table(rows: Vec<Vec<String>>, out: &mut String) {
+pub(crate) fn table(rows: Vec<Vec<String>>, out: &mut String) {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
         rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)

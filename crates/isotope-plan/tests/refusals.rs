@@ -239,6 +239,7 @@ fn hosts() {
         keyrings: Default::default(),
         is_root: false,
         loop_devices: false,
+        device_mapper: false,
         work_space: Some(FreeSpace { dir: "/var/cache/isotope".into(), free: Bytes::mib(100) }),
         output_space: Some(FreeSpace { dir: "/srv/images".into(), free: Bytes::mib(100) }),
         ..facts()
@@ -265,7 +266,6 @@ fn missing_mirror() {
 
 #[test]
 fn label_lengths_are_those_of_the_filesystems() {
-    let lengths =
-        [FilesystemKind::Ext4, FilesystemKind::Xfs, FilesystemKind::Btrfs, FilesystemKind::Fat, FilesystemKind::Swap];
-    assert_eq!(lengths.map(FilesystemKind::longest_label), [16, 12, 255, 11, 16]);
+    // ext4, ext3, ext2, XFS, Btrfs, FAT, swap.
+    assert_eq!(FilesystemKind::ALL.map(FilesystemKind::longest_label), [16, 16, 16, 12, 255, 11, 16]);
 }

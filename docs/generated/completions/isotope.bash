@@ -52,6 +52,9 @@ _isotope() {
             isotope,inspect)
                 cmd="isotope__subcmd__inspect"
                 ;;
+            isotope,layout)
+                cmd="isotope__subcmd__layout"
+                ;;
             isotope,new)
                 cmd="isotope__subcmd__new"
                 ;;
@@ -132,6 +135,9 @@ _isotope() {
                 ;;
             isotope__subcmd__help,inspect)
                 cmd="isotope__subcmd__help__subcmd__inspect"
+                ;;
+            isotope__subcmd__help,layout)
+                cmd="isotope__subcmd__help__subcmd__layout"
                 ;;
             isotope__subcmd__help,new)
                 cmd="isotope__subcmd__help__subcmd__new"
@@ -254,7 +260,7 @@ _isotope() {
 
     case "${cmd}" in
         isotope)
-            opts="-v -q -h -V --elements-path --cache-dir --json --verbose --quiet --help --version build plan ostree compose elements check new inspect diff boot cache doctor completions generate help"
+            opts="-v -q -h -V --elements-path --cache-dir --json --verbose --quiet --help --version build plan ostree compose elements check new inspect layout diff boot cache doctor completions generate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -880,7 +886,7 @@ _isotope() {
             return 0
             ;;
         isotope__subcmd__help)
-            opts="build plan ostree compose elements check new inspect diff boot cache doctor completions generate help"
+            opts="build plan ostree compose elements check new inspect layout diff boot cache doctor completions generate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1117,6 +1123,20 @@ _isotope() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        isotope__subcmd__help__subcmd__layout)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         isotope__subcmd__help__subcmd__new)
             opts="element recipe"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -1292,6 +1312,48 @@ _isotope() {
                 return 0
             fi
             case "${prev}" in
+                --elements-path)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cache-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        isotope__subcmd__layout)
+            opts="-v -q -h --image-size --fs-type --root-label --mkfs-options --block-size --fstab --elements-path --cache-dir --json --verbose --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --image-size)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --fs-type)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --root-label)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --mkfs-options)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --block-size)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --elements-path)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

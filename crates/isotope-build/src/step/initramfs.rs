@@ -90,6 +90,8 @@ fn lent(layout: &Layout) -> BTreeMap<String, String> {
         // Of fstab's root, initramfs-tools looks at the device, which is not there; this it believes.
         let kind = match root.kind {
             FilesystemKind::Ext4 => "ext4",
+            FilesystemKind::Ext3 => "ext3",
+            FilesystemKind::Ext2 => "ext2",
             FilesystemKind::Xfs => "xfs",
             FilesystemKind::Btrfs => "btrfs",
             FilesystemKind::Fat | FilesystemKind::Swap => "auto",

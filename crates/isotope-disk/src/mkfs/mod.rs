@@ -7,7 +7,7 @@
 
 mod alone;
 mod btrfs;
-mod ext4;
+mod ext;
 mod swap;
 mod xfs;
 
@@ -38,8 +38,12 @@ pub(crate) trait Format: Sync {
     /// Which of its options there are: arguments that make it tell, and success whatever the exit status. What it prints goes to
     /// [`Format::args`].
     fn probe(&self) -> &'static [&'static str];
-    /// Its arguments, without the device. Pure.
+    /// Its arguments, without the device and the layout's own options. Pure.
     fn args(&self, spec: &Spec<'_>, probed: &str) -> Vec<String>;
+    /// The layout's own options, as they stand behind the arguments. Pure.
+    fn options(&self, spec: &Spec<'_>) -> Vec<String> {
+        spec.filesystem.mkfs_options.clone()
+    }
     /// Its environment. Pure.
     fn env(&self, spec: &Spec<'_>) -> Vec<(&'static str, String)>;
     /// The kernel's name of it and the mount options while it is filled; `None` for what is not mounted.
@@ -49,7 +53,9 @@ pub(crate) trait Format: Sync {
 /// The format of a filesystem type; `None` for FAT.
 pub(crate) fn format(kind: FilesystemKind) -> Option<&'static dyn Format> {
     match kind {
-        FilesystemKind::Ext4 => Some(&ext4::Ext4),
+        FilesystemKind::Ext4 => Some(&ext::Ext { generation: 4 }),
+        FilesystemKind::Ext3 => Some(&ext::Ext { generation: 3 }),
+        FilesystemKind::Ext2 => Some(&ext::Ext { generation: 2 }),
         FilesystemKind::Xfs => Some(&xfs::Xfs),
         FilesystemKind::Btrfs => Some(&btrfs::Btrfs),
         FilesystemKind::Swap => Some(&swap::Swap),
@@ -61,8 +67,7 @@ pub(crate) fn format(kind: FilesystemKind) -> Option<&'static dyn Format> {
 pub(crate) fn make(format: &dyn Format, spec: &Spec<'_>, device: &Path) -> Result<(), CommandError> {
     let probed = Tool::new(format.program()).args(format.probe()).ok_codes(&[0, 1]).run()?;
     let probed = format!("{}\n{}", probed.text(), probed.stderr_tail);
-    let mut tool =
-        Tool::new(format.program()).args(format.args(spec, &probed)).args(&spec.filesystem.mkfs_options).arg(device);
+    let mut tool = Tool::new(format.program()).args(format.args(spec, &probed)).args(format.options(spec)).arg(device);
     for (key, value) in format.env(spec) {
         tool = tool.env(key, value);
     }

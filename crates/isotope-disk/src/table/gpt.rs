@@ -8,6 +8,7 @@ use gpt::mbr::ProtectiveMBR;
 use gpt::partition::Partition as GptPartition;
 use gpt::partition_types::{OperatingSystem, Type};
 use isotope_plan::Arch;
+use isotope_plan::blockdev::{DiskPlan, PartitionCode, TablePlan};
 use isotope_plan::geometry::Geometry;
 use isotope_plan::layout::{Layout, PartitionKind, SectorSize, Table};
 use std::collections::BTreeMap;
@@ -24,7 +25,41 @@ type ReadAt<'a> = &'a dyn Fn(u64, &mut [u8]) -> io::Result<()>;
 
 /// Writes protective MBR and both copies.
 pub(super) fn write(layout: &Layout, geometry: &Geometry, arch: Arch, disk: &File) -> Result<(), TableError> {
-    let block = match layout.sector_size {
+    write_entries(entries(layout, geometry, arch), layout.disk_id, geometry, disk)
+}
+
+/// The same for a disk of a block device configuration: no attributes, types as they are said.
+pub(super) fn write_planned(
+    plan: &DiskPlan,
+    table: &TablePlan,
+    geometry: &Geometry,
+    disk: &File,
+) -> Result<(), TableError> {
+    let mut partitions = BTreeMap::new();
+    for partition in &table.partitions {
+        let refuse = |why| TableError::NotOnGpt { name: partition.name.clone(), why };
+        let PartitionCode::Gpt(guid) = partition.code else { return Err(refuse("its type is one of an MBR")) };
+        let placed = geometry.partition(partition.number).ok_or_else(|| refuse("it has no place"))?;
+        let entry = GptPartition {
+            part_type_guid: Type { guid, os: OperatingSystem::None },
+            part_guid: partition.uuid,
+            first_lba: placed.first_lba,
+            last_lba: placed.last_lba,
+            flags: 0,
+            name: partition.name.clone(),
+        };
+        partitions.insert(partition.number, entry);
+    }
+    write_entries(partitions, plan.id, geometry, disk)
+}
+
+fn write_entries(
+    partitions: BTreeMap<u32, GptPartition>,
+    disk_id: Uuid,
+    geometry: &Geometry,
+    disk: &File,
+) -> Result<(), TableError> {
+    let block = match geometry.sector_size {
         SectorSize::B512 => LogicalBlockSize::Lb512,
         SectorSize::B4096 => LogicalBlockSize::Lb4096,
     };
@@ -35,9 +70,8 @@ pub(super) fn write(layout: &Layout, geometry: &Geometry, arch: Arch, disk: &Fil
     let mbr = ProtectiveMBR::with_lb_size(covered);
     mbr.overwrite_lba0(&mut window).map_err(|error| TableError::WriteMbr(io::Error::other(error)))?;
 
-    let partitions: BTreeMap<u32, GptPartition> = entries(layout, geometry, arch);
     let config = gpt::GptConfig::new().writable(true).logical_block_size(block);
-    let mut table = config.create_from_device(window, Some(layout.disk_id)).map_err(TableError::WriteGpt)?;
+    let mut table = config.create_from_device(window, Some(disk_id)).map_err(TableError::WriteGpt)?;
     table.update_partitions(partitions).map_err(TableError::WriteGpt)?;
     table.write().map(drop).map_err(TableError::WriteGpt)
 }

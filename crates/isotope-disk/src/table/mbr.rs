@@ -1,10 +1,11 @@
-//! MBR: four primary partitions, written and read here (the format is 66 bytes).
+//! MBR: four primary partitions, written and read here (the format is 66 bytes); logical ones are read by following their chain.
 
 use super::types::{PartitionType, disk_signature, mbr_type};
 use super::{PartitionEntry, PartitionTable, TableError, boot_partition, check_places};
 use isotope_plan::geometry::Geometry;
 use isotope_plan::layout::{Layout, Table};
 use std::fs::File;
+use std::io;
 use std::os::unix::fs::FileExt;
 
 /// Where the disk signature stands; boot code ends before it.
@@ -12,6 +13,10 @@ const SIGNATURE_AT: usize = 440;
 const ENTRIES_AT: usize = 446;
 const ENTRY_SIZE: usize = 16;
 const MAGIC: [u8; 2] = [0x55, 0xAA];
+/// More logical partitions than anyone has; a chain that leads back to itself ends here.
+const MOST_PARTITIONS: usize = 256;
+
+type ReadAt<'a> = &'a dyn Fn(u64, &mut [u8]) -> io::Result<()>;
 
 /// Writes signature and entries; the 440 bytes of boot code are left as they are.
 pub(super) fn write(layout: &Layout, geometry: &Geometry, disk: &File) -> Result<(), TableError> {
@@ -81,30 +86,103 @@ impl Record {
     }
 
     /// `None` where no entry is used.
-    pub(super) fn table(&self, size: u64) -> Option<PartitionTable> {
-        let used: Vec<_> = (1..).zip(&self.entries).filter(|(_, entry)| entry.kind != 0 && entry.count != 0).collect();
-        let end = used.iter().map(|(_, entry)| u64::from(entry.first) + u64::from(entry.count)).max()?;
-        let sector_size = if end * 4096 <= size && end * 512 < size / 4 { 4096 } else { 512 };
-        let partitions: Vec<_> = used
-            .into_iter()
-            .map(|(number, entry)| PartitionEntry {
-                number,
-                name: String::new(),
-                kind: PartitionType::Mbr(entry.kind),
-                uuid: None,
-                first_lba: entry.first.into(),
-                last_lba: u64::from(entry.first) + u64::from(entry.count) - 1,
-                bootable: entry.status == 0x80,
-            })
-            .collect();
-        let problems = check_places(&partitions, 1, (size / sector_size).saturating_sub(1));
-        Some(PartitionTable {
-            table: Table::Mbr,
-            sector_size,
-            disk_id: format!("{:08x}", self.signature),
-            partitions,
-            problems,
-        })
+    pub(super) fn table(&self, size: u64, read_at: ReadAt<'_>) -> Result<Option<PartitionTable>, TableError> {
+        let used: Vec<_> = (1..).zip(&self.entries).filter(|(_, entry)| entry.is_used()).collect();
+        let Some(end) = used.iter().map(|(_, entry)| u64::from(entry.first) + u64::from(entry.count)).max() else {
+            return Ok(None);
+        };
+        let chained = used.iter().map(|(_, entry)| entry).find(|entry| entry.is_extended());
+        let sector_size = match chained {
+            _ if end * 4096 > size => 512,
+            // The chain tells: its first record stands at the start of the extended partition.
+            Some(entry) if boot_record_at(u64::from(entry.first) * 512, size, read_at)? => 512,
+            None if end * 512 >= size / 4 => 512,
+            _ => 4096,
+        };
+        let mut partitions: Vec<_> = used.iter().map(|(number, entry)| entry.partition(*number, 0)).collect();
+        let mut problems = check_places(&partitions, 1, (size / sector_size).saturating_sub(1));
+        let extended: Vec<_> = used.iter().filter(|(_, entry)| entry.is_extended()).map(|(_, entry)| **entry).collect();
+        for entry in extended {
+            let chain = Chain { sector_size, size, start: u64::from(entry.first), read_at };
+            let (logical, fault) = chain.follow(partitions.len())?;
+            let last = u64::from(entry.first) + u64::from(entry.count).saturating_sub(1);
+            problems.extend(check_places(&logical, u64::from(entry.first), last));
+            problems.extend(fault.map(str::to_owned));
+            partitions.extend(logical);
+        }
+        let disk_id = format!("{:08x}", self.signature);
+        Ok(Some(PartitionTable { table: Table::Mbr, sector_size, disk_id, partitions, problems }))
+    }
+}
+
+/// Whether a boot record stands there.
+fn boot_record_at(offset: u64, size: u64, read_at: ReadAt<'_>) -> Result<bool, TableError> {
+    if offset.saturating_add(512) > size {
+        return Ok(false);
+    }
+    let mut sector = [0; 512];
+    read_at(offset, &mut sector).map_err(TableError::Read)?;
+    Ok(Record::parse(&sector).is_some())
+}
+
+impl Entry {
+    const fn is_used(&self) -> bool {
+        self.kind != 0 && self.count != 0
+    }
+
+    const fn is_extended(&self) -> bool {
+        matches!(self.kind, 0x05 | 0x0F | 0x85)
+    }
+
+    /// The partition; `from` is the sector from which the entry counts.
+    fn partition(&self, number: u32, from: u64) -> PartitionEntry {
+        let first_lba = from + u64::from(self.first);
+        PartitionEntry {
+            number,
+            name: String::new(),
+            kind: PartitionType::Mbr(self.kind),
+            uuid: None,
+            first_lba,
+            last_lba: first_lba + u64::from(self.count) - 1,
+            bootable: self.status == 0x80,
+        }
+    }
+}
+
+/// The chain of boot records in an extended partition.
+struct Chain<'a> {
+    sector_size: u64,
+    /// Of the disk, in bytes.
+    size: u64,
+    /// Of the extended partition.
+    start: u64,
+    read_at: ReadAt<'a>,
+}
+
+impl Chain<'_> {
+    /// Logical partitions from number 5 on, and what is wrong with the chain.
+    fn follow(&self, others: usize) -> Result<(Vec<PartitionEntry>, Option<&'static str>), TableError> {
+        let (mut logical, mut at) = (Vec::new(), self.start);
+        let mut number = 5;
+        for _ in others..MOST_PARTITIONS {
+            let Some(offset) = at.checked_mul(self.sector_size).filter(|offset| offset + 512 <= self.size) else {
+                return Ok((logical, Some("the chain of logical partitions leads out of the disk")));
+            };
+            let mut sector = [0; 512];
+            (self.read_at)(offset, &mut sector).map_err(TableError::Read)?;
+            let Some(record) = Record::parse(&sector) else {
+                return Ok((logical, Some("the chain of logical partitions ends at a sector that is no boot record")));
+            };
+            for entry in record.entries.iter().filter(|entry| entry.is_used() && !entry.is_extended()) {
+                logical.push(entry.partition(number, at));
+                number += 1;
+            }
+            match record.entries.iter().find(|entry| entry.is_used() && entry.is_extended()) {
+                Some(next) => at = self.start + u64::from(next.first),
+                None => return Ok((logical, None)),
+            }
+        }
+        Ok((logical, Some("the chain of logical partitions does not end")))
     }
 }
 

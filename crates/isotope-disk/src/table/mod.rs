@@ -4,11 +4,13 @@
 
 mod gpt;
 mod mbr;
+mod planned_mbr;
 mod types;
 
 pub use types::{PartitionType, disk_signature, gpt_type, mbr_type};
 
 use isotope_plan::Arch;
+use isotope_plan::blockdev::{DiskPlan, TableKind};
 use isotope_plan::geometry::Geometry;
 use isotope_plan::layout::{Layout, PartitionKind, Table};
 use serde::Serialize;
@@ -31,6 +33,14 @@ pub enum TableError {
     /// An MBR has no way to say this.
     #[error("partition `{name}`: {why}")]
     NotOnMbr {
+        /// The partition.
+        name: String,
+        /// What does not go.
+        why: &'static str,
+    },
+    /// A GPT has no way to say this.
+    #[error("partition `{name}`: {why}")]
+    NotOnGpt {
         /// The partition.
         name: String,
         /// What does not go.
@@ -95,10 +105,24 @@ pub fn write(layout: &Layout, geometry: &Geometry, arch: Arch, disk: &File) -> R
     }
 }
 
+/// Writes the table of a disk of a block device configuration, byte for byte as diskimage-builder lays it (a GPT: as sgdisk does,
+/// but for the random GUIDs). A disk without a table is left as it is.
+///
+/// # Errors
+/// The disk cannot be written, or its table cannot express the layout.
+pub fn write_planned(plan: &DiskPlan, geometry: &Geometry, disk: &File) -> Result<(), TableError> {
+    match &plan.table {
+        None => Ok(()),
+        Some(table) if table.kind == TableKind::Gpt => gpt::write_planned(plan, table, geometry, disk),
+        Some(table) => planned_mbr::write(plan, table, geometry, disk),
+    }
+}
+
 /// Reads the table of a disk of `size` bytes through `read_at(offset, buffer)`, which fills the buffer or fails. `None`: no table.
 ///
-/// A GPT is looked for with sectors of 512 and 4096 bytes, first and second copy. An MBR does not tell its sector size: it is
-/// 4096 if its partitions so read still lie on the disk but so read with 512 leave three quarters of it unused.
+/// A GPT is looked for with sectors of 512 and 4096 bytes, first and second copy. An MBR does not tell its sector size: it is that
+/// with which the chain of logical partitions begins; without such a chain 4096 if its partitions so read still lie on the disk but
+/// so read with 512 leave three quarters of it unused.
 ///
 /// # Errors
 /// The disk cannot be read, or its GPT is damaged beyond use.
@@ -112,7 +136,7 @@ pub fn read(
     let mut sector = [0; 512];
     read_at(0, &mut sector).map_err(TableError::Read)?;
     let Some(record) = mbr::Record::parse(&sector) else { return Ok(None) };
-    if record.is_protective() { gpt::read(size, read_at).map(Some) } else { Ok(record.table(size)) }
+    if record.is_protective() { gpt::read(size, read_at).map(Some) } else { record.table(size, read_at) }
 }
 
 /// The partition that firmware or a boot manager of the old kind should look at: `/boot`, else root.

@@ -168,6 +168,41 @@ fn a_bios_boot_partition_does_not_go_on_an_mbr() {
     assert!(error.to_string().starts_with("partition `part-1`: an MBR disk has no BIOS boot partition"), "{error}");
 }
 
+#[test]
+fn a_chain_of_logical_partitions_is_followed_and_does_not_run_in_circles() {
+    use isotope_plan::blockdev::{Config, Graph, Params, layout, place};
+    let text = "- local_loop: {name: image0, size: 1GiB}\n- partitioning: {base: image0, label: mbr, partitions: [{name: a, size: 10MiB, flags: [primary]}, {name: b, size: 10MiB, flags: [boot]}, {name: c, size: 20MiB, type: '82'}]}\n- mkfs: {base: b, name: mkfs_root, type: ext4, mount: {mount_point: /}}\n";
+    let params = Params::default();
+    let config = Config::parse(std::path::Path::new("b.yaml"), text).unwrap();
+    let plan = layout(&Graph::new(&config, &params).unwrap(), &params).unwrap();
+    let geometry = place(&plan.disks[0], None).unwrap();
+    let disk = tempfile::tempfile().unwrap();
+    disk.set_len(1 << 30).unwrap();
+    write_planned(&plan.disks[0], &geometry, &disk).unwrap();
+    let table = read_back(&disk).unwrap().unwrap();
+    let read: Vec<_> =
+        table.partitions.iter().map(|p| (p.number, p.first_lba, p.last_lba, p.kind.to_string(), p.bootable)).collect();
+    let expected = [
+        (1, 2048, 22_527, "0x83", false),
+        (2, 22_528, 2_097_151, "0x0f", false),
+        (5, 24_576, 45_055, "0x83", true),
+        (6, 47_104, 88_063, "0x82", false),
+    ];
+    assert_eq!(read, expected.map(|(number, first, last, kind, boot)| (number, first, last, kind.to_owned(), boot)));
+    assert_eq!((table.problems.len(), table.sector_size), (0, 512));
+    // The link of the last record leads back to the first.
+    let mut link = [0; 16];
+    link[4] = 5;
+    link[12] = 1;
+    disk.write_all_at(&link, 45_056 * 512 + 462).unwrap();
+    let table = read_back(&disk).unwrap().unwrap();
+    assert!(table.problems.iter().any(|problem| problem.contains("does not end")), "{:?}", table.problems);
+    // Or out of the disk.
+    link[8..12].copy_from_slice(&u32::MAX.to_le_bytes());
+    disk.write_all_at(&link, 45_056 * 512 + 462).unwrap();
+    assert_eq!(read_back(&disk).unwrap().unwrap().problems, ["the chain of logical partitions leads out of the disk"]);
+}
+
 proptest::proptest! {
     #[test]
     fn no_bytes_make_the_reader_panic(seed in proptest::collection::vec(proptest::num::u8::ANY, 92), at in 0usize..92, count in 0u32..9999) {

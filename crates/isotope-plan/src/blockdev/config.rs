@@ -79,6 +79,8 @@ pub struct Config {
     pub(super) file: PathBuf,
     /// Its text, for messages.
     pub(super) text: String,
+    /// What its reader passed over.
+    pub(super) warnings: Vec<Diagnostic>,
     /// Its entries, in upstream's order.
     pub entries: Vec<Entry>,
 }
@@ -91,7 +93,8 @@ impl Config {
     pub fn parse(file: &Path, text: &str) -> Result<Self, PlanErrors> {
         let source = Text { path: file, text };
         let one = |diagnostic: Diagnostic| PlanErrors { problems: vec![Problem::from(diagnostic)] };
-        let root = source.parse().map_err(one)?;
+        let mut warnings = Vec::new();
+        let root = source.parse_as_python(&mut warnings).map_err(one)?;
         let items = match root.as_ref().map(|node| &node.kind) {
             Some(Kind::List(items)) => items,
             _ => {
@@ -106,7 +109,7 @@ impl Config {
         }
         let Flat { entries, problems, .. } = flat;
         if problems.is_empty() {
-            Ok(Self { file: file.to_owned(), text: text.to_owned(), entries })
+            Ok(Self { file: file.to_owned(), text: text.to_owned(), warnings, entries })
         } else {
             Err(PlanErrors { problems: problems.into_iter().map(Problem::from).collect() })
         }

@@ -238,7 +238,7 @@ impl Graph {
             Sorted::Order(order) => order,
             Sorted::Cycle(rest) => return Err(all(vec![edges::cycle(config.source(), &nodes, &rest)])),
         };
-        let warnings = warnings.into_iter().map(Problem::from).collect();
+        let warnings = config.warnings.iter().cloned().chain(warnings).map(Problem::from).collect();
         Ok(Self { nodes, tables, edges, order, warnings })
     }
 

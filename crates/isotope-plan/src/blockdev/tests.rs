@@ -5,6 +5,8 @@ use crate::PlanErrors;
 use serde_json::{Value, json};
 use std::path::Path;
 
+mod made;
+
 fn fixture(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/blockdev").join(name);
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))

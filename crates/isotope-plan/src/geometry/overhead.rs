@@ -20,6 +20,8 @@ use isotope_element::Bytes;
 pub const fn name(kind: FilesystemKind) -> &'static str {
     match kind {
         FilesystemKind::Ext4 => "ext4",
+        FilesystemKind::Ext3 => "ext3",
+        FilesystemKind::Ext2 => "ext2",
         FilesystemKind::Xfs => "xfs",
         FilesystemKind::Btrfs => "btrfs",
         FilesystemKind::Fat => "FAT",
@@ -31,14 +33,14 @@ pub const fn name(kind: FilesystemKind) -> &'static str {
 #[must_use]
 pub fn least(kind: FilesystemKind, content: Content) -> Bytes {
     let room: fn(u64, Content) -> u64 = match kind {
-        FilesystemKind::Ext4 => ext4_room,
+        FilesystemKind::Ext4 | FilesystemKind::Ext3 | FilesystemKind::Ext2 => ext4_room,
         FilesystemKind::Xfs => xfs_room,
         FilesystemKind::Btrfs => btrfs_room,
         FilesystemKind::Fat => fat_room,
         FilesystemKind::Swap => |size, _| size,
     };
     let floor = match kind {
-        FilesystemKind::Ext4 => 8 * MIB,
+        FilesystemKind::Ext4 | FilesystemKind::Ext3 | FilesystemKind::Ext2 => 8 * MIB,
         FilesystemKind::Xfs => 300 * MIB,
         FilesystemKind::Btrfs => 128 * MIB,
         FilesystemKind::Fat | FilesystemKind::Swap => MIB,

@@ -17,10 +17,26 @@ struct Line {
     holds_root: bool,
 }
 
-const TABLE: [Line; 5] = [
+const TABLE: [Line; 7] = [
     Line {
         kind: FilesystemKind::Ext4,
         name: "ext4",
+        longest_label: 16,
+        tool: Some("mke2fs"),
+        checked_at_boot: true,
+        holds_root: true,
+    },
+    Line {
+        kind: FilesystemKind::Ext3,
+        name: "ext3",
+        longest_label: 16,
+        tool: Some("mke2fs"),
+        checked_at_boot: true,
+        holds_root: true,
+    },
+    Line {
+        kind: FilesystemKind::Ext2,
+        name: "ext2",
         longest_label: 16,
         tool: Some("mke2fs"),
         checked_at_boot: true,
@@ -62,7 +78,7 @@ const TABLE: [Line; 5] = [
 
 impl FilesystemKind {
     /// All types.
-    pub const ALL: [Self; 5] = [Self::Ext4, Self::Xfs, Self::Btrfs, Self::Fat, Self::Swap];
+    pub const ALL: [Self; 7] = [Self::Ext4, Self::Ext3, Self::Ext2, Self::Xfs, Self::Btrfs, Self::Fat, Self::Swap];
 
     /// As written in elements.
     #[must_use]

@@ -76,6 +76,7 @@ pub fn facts() -> HostFacts {
         source_date_epoch: 1_700_000_000,
         is_root: true,
         loop_devices: true,
+        device_mapper: true,
         memory: Bytes::gib(8),
         ..HostFacts::unknown(Arch::X86_64)
     }

@@ -11,6 +11,7 @@ pub mod doctor;
 pub mod elements;
 pub mod generate;
 pub mod inspect;
+pub mod layout;
 pub mod new;
 pub mod ostree;
 pub mod plan;
@@ -53,6 +54,8 @@ pub enum Command {
     New(new::Args),
     /// Show what is in an image: partitions, filesystems, boot entries, deployments, packages
     Inspect(inspect::Args),
+    /// Show what a block device configuration of diskimage-builder makes
+    Layout(layout::Args),
     /// Compare two images
     Diff(diff::Args),
     /// Boot an image in QEMU
@@ -79,6 +82,7 @@ pub fn run(command: Command, ctx: &Context) -> anyhow::Result<ExitCode> {
         Command::Check(args) => check::run(&args, ctx),
         Command::New(args) => new::run(&args, ctx),
         Command::Inspect(args) => inspect::run(&args, ctx),
+        Command::Layout(args) => layout::run(&args, ctx),
         Command::Diff(args) => diff::run(&args, ctx),
         Command::Boot(args) => boot::run(&args, ctx),
         Command::Cache(args) => cache::run(&args, ctx),
