@@ -1,4 +1,4 @@
-//! A web server for files that guests fetch: one directory, on 127.0.0.1 only, which guests know as 10.0.2.2 (QEMU's user network).
+//! A web server for files that guests fetch: one directory, on 127.0.0.1 only; [`crate::ssh::Ssh::lend_port`] makes it the guest's 127.0.0.1, too.
 //!
 //! GET and HEAD of regular files below the directory, with keep-alive (RFC 9112): what libostree, curl and iPXE need, and no more.
 
@@ -11,9 +11,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
-
-/// Name of the host in QEMU's user network.
-pub const HOST_SEEN_BY_GUESTS: &str = "10.0.2.2";
 
 /// A running server; it ends when the value goes.
 #[derive(Debug)]
@@ -48,13 +45,13 @@ impl FileServer {
         Ok(Self { port, stop, listener: Some(listener) })
     }
 
-    /// Its address as guests know it.
+    /// Its port.
     #[must_use]
-    pub fn guest_url(&self) -> String {
-        format!("http://{HOST_SEEN_BY_GUESTS}:{}", self.port)
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
-    /// Its address on this host.
+    /// Its address.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)

@@ -125,6 +125,10 @@ pub fn live(
     };
     for act in acts(&served) {
         let started = Instant::now();
+        if act.fetches {
+            // For this connection, which ends with the restart.
+            vm.ssh()?.lend_port(served.server.port())?;
+        }
         let mut result = ask_root(vm, element, &act.name, &format!("{TOOLS}{}", act.script), Duration::from_secs(240))?;
         if result.status == CheckStatus::Passed && act.reboot {
             result = match vm.reboot(boot_timeout) {
@@ -162,6 +166,8 @@ fn ask_guest(vm: &Vm) -> Result<(String, String), VmError> {
 struct Act {
     name: String,
     script: String,
+    /// From our server.
+    fetches: bool,
     reboot: bool,
     /// After the restart.
     then: String,
@@ -169,12 +175,13 @@ struct Act {
 
 fn acts(served: &Served) -> Vec<Act> {
     let Served { server, upgrade, rebase } = served;
-    let url = server.guest_url();
+    let url = server.url();
     let new = &upgrade.checksum;
     let act = |name: &str, script: String, then: String| Act {
         name: name.to_owned(),
-        script,
+        fetches: ["ostree admin upgrade", "ostree admin switch"].iter().any(|command| script.contains(command)),
         reboot: !then.is_empty(),
+        script,
         then,
     };
     vec![

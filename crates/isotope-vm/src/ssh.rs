@@ -235,6 +235,17 @@ impl Ssh {
         Err(VmError::Guest { what: format!("`{}`", shorten(script)), status: output.status, output: output.tail(30) })
     }
 
+    /// Makes a port of this host's 127.0.0.1 the same port of the guest's own 127.0.0.1, as long as the shared connection stands:
+    /// the one way to the host that a guest without a network has (ssh(1), `-O forward`, `-R`).
+    ///
+    /// # Errors
+    /// There is no shared connection, or the guest's port is taken.
+    pub fn lend_port(&self, port: u16) -> Result<(), VmError> {
+        let forward = format!("127.0.0.1:{port}:127.0.0.1:{port}");
+        self.tool().args(["-O", "forward", "-R", &forward, "127.0.0.1"]).run()?;
+        Ok(())
+    }
+
     /// Copies a file into the guest as root, mode 0644.
     ///
     /// # Errors
