@@ -40,14 +40,18 @@ pub fn run(xtask: &Xtask, args: &[String]) -> anyhow::Result<ExitCode> {
         example(xtask, "isotope-image", "bench_export", &[&raw, &work], &out)?;
         xtask.shell.remove_path(&raw)?;
     }
-    if which == "all" || which == "populate" {
+    if which == "all" || which == "populate" || which == "atomic" {
         let tree = gigabyte(xtask, &isotope, &out)?;
-        let work = subdir(xtask, &out, "populate")?;
-        example(xtask, "isotope-disk", "bench_populate", &[&tree, &work], &out)?;
+        if which != "atomic" {
+            let work = subdir(xtask, &out, "populate")?;
+            example(xtask, "isotope-disk", "bench_populate", &[&tree, &work], &out)?;
+        }
+        if which != "populate" {
+            atomic::pull(xtask, &tree, &out)?;
+        }
         remove_tree(xtask, &tree)?;
     }
-    // Not yet part of `all`: the tree that it measures comes with the element debian-atomic.
-    if which == "atomic" {
+    if which == "all" || which == "atomic" {
         atomic::run(xtask, &isotope, &out)?;
     }
     Ok(ExitCode::SUCCESS)

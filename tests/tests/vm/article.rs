@@ -35,7 +35,7 @@ pub fn article(report: &mut Report<'_>) {
     };
     let seed = Seed::new(SeedKind::NoCloud, "article");
     let Some(mut vm) = report.step("the machine is made", |bench| {
-        Vm::create(bench.spec(&made.image, Firmware::Bios, seed)?, &bench.cancel).map_err(with_hint)
+        Vm::create(bench.spec(&made.image, Firmware::Uefi, seed)?, &bench.cancel).map_err(with_hint)
     }) else {
         return;
     };

@@ -1,4 +1,4 @@
-//! Atomic images: composing a tree, pulling it, building the image cold and with the tree in the cache.
+//! Atomic images: composing a tree, pulling one, building the image cold and with the tree in the cache.
 
 use super::{ROUNDS, Time, best, example, remove_tree, sources_list, subdir, time};
 use crate::Xtask;
@@ -14,10 +14,23 @@ pub(super) fn run(xtask: &Xtask, isotope: &Path, out: &Path) -> anyhow::Result<(
     let shell = &xtask.shell;
     let work = subdir(xtask, out, "atomic")?;
     let mut table = String::from("| contender | wall s | CPU s |\n|---|---|---|\n");
-    let repo = compose(xtask, isotope, (out, &work), &mut table)?;
+    compose(xtask, isotope, (out, &work), &mut table)?;
     build(xtask, isotope, (out, &work), &mut table)?;
     shell.write_file(out.join("atomic.md"), &table)?;
     crate::host::say(&table);
+    remove_tree(xtask, &work)
+}
+
+/// A tree of about 1 GB, committed to an archive by `ostree`, and pulled over HTTP from 127.0.0.1 by us and by `ostree pull`.
+pub(super) fn pull(xtask: &Xtask, tree: &Path, out: &Path) -> anyhow::Result<()> {
+    let (shell, work) = (&xtask.shell, subdir(xtask, out, "pull")?);
+    let repo = work.join("repo");
+    remove_tree(xtask, &repo)?;
+    cmd!(shell, "ostree init --mode=archive --repo={repo}").quiet().run()?;
+    // Device nodes are no part of a commit.
+    cmd!(shell, "find {tree} -not -type f -not -type d -not -type l -delete").quiet().run()?;
+    cmd!(shell, "ostree commit --repo={repo} --branch={REF} --tree=dir={tree}").quiet().ignore_stdout().run()?;
+    cmd!(shell, "ostree summary -u --repo={repo}").quiet().run()?;
     example(xtask, "isotope", "bench_pull", &[&repo, Path::new(REF), &work], out)?;
     remove_tree(xtask, &work)
 }
@@ -28,12 +41,7 @@ fn row(table: &mut String, name: &str, time: Time) -> anyhow::Result<()> {
 
 /// Packages to a commit in an archive repository, beside mmdebstrap and `ostree commit` with the same packages. By hand no ostree layout
 /// is made: what mmdebstrap leaves is committed as it is, without its device nodes.
-fn compose(
-    xtask: &Xtask,
-    isotope: &Path,
-    (out, work): (&Path, &Path),
-    table: &mut String,
-) -> anyhow::Result<std::path::PathBuf> {
+fn compose(xtask: &Xtask, isotope: &Path, (out, work): (&Path, &Path), table: &mut String) -> anyhow::Result<()> {
     let shell = &xtask.shell;
     let log = out.join("atomic.log");
     let (repo, cache) = (work.join("repo"), work.join("cache"));
@@ -71,8 +79,7 @@ fn compose(
     let (our, their) = (best(&ours)?, best(&theirs)?);
     row(table, "isotope compose (cold, with the ostree layout)", our)?;
     row(table, "mmdebstrap + ostree commit by hand, the same packages", their)?;
-    remove_tree(xtask, &by_hand)?;
-    Ok(repo)
+    remove_tree(xtask, &by_hand)
 }
 
 /// debian-atomic to a qcow2: everything from nothing, then again with the tree in the cache.
