@@ -29,6 +29,16 @@ impl Accel {
             Self::Tcg => "TCG",
         }
     }
+
+    /// How many processors a guest gets by default. One under TCG: with more, a kernel that patches its own text (static keys) now and
+    /// then stops with `Oops: int3`, because a translating thread still runs what another one has just rewritten.
+    #[must_use]
+    pub fn default_cpus(self) -> u32 {
+        match self {
+            Self::Kvm => 2,
+            Self::Tcg => 1,
+        }
+    }
 }
 
 /// An accelerator and why it was chosen.

@@ -184,7 +184,7 @@ mod tests {
     fn bios_under_tcg() {
         let spec = VmSpec::new("/image.qcow2", Firmware::Bios, Accel::Tcg);
         let line = args(&spec, &paths(&spec)).join(" ");
-        assert!(line.contains("-accel tcg,thread=multi,tb-size=1024 -cpu qemu64 -smp 2 -m 2048"), "{line}");
+        assert!(line.contains("-accel tcg,thread=multi,tb-size=1024 -cpu qemu64 -smp 1 -m 2048"), "{line}");
         assert!(line.contains("virtio-blk-pci,serial=disk0,id=dev-disk0,drive=disk0,bootindex=0 -blockdev"), "{line}");
         assert!(line.contains("hostfwd=tcp:127.0.0.1:0-:22,restrict=on"), "{line}");
         assert!(!line.contains("pflash"), "{line}");

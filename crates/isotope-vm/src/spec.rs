@@ -41,7 +41,7 @@ impl VmSpec {
             firmware,
             accel,
             cpu: None,
-            cpus: 2,
+            cpus: accel.default_cpus(),
             memory_mib: 2048,
             kernel: None,
             seed: None,

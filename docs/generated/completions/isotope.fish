@@ -284,7 +284,7 @@ complete -c isotope -n "__fish_isotope_using_subcommand diff" -s v -l verbose -d
 complete -c isotope -n "__fish_isotope_using_subcommand diff" -s q -l quiet -d 'Show less: only warnings and errors'
 complete -c isotope -n "__fish_isotope_using_subcommand diff" -s h -l help -d 'Print help'
 complete -c isotope -n "__fish_isotope_using_subcommand boot" -l memory -d 'Memory in MiB' -r
-complete -c isotope -n "__fish_isotope_using_subcommand boot" -l cpus -d 'Number of processors' -r
+complete -c isotope -n "__fish_isotope_using_subcommand boot" -l cpus -d 'Number of processors [default: 1 when emulated, 2 under KVM]' -r
 complete -c isotope -n "__fish_isotope_using_subcommand boot" -l cpu -d 'QEMU\'s processor model [default: qemu64 when emulated, host under KVM]' -r
 complete -c isotope -n "__fish_isotope_using_subcommand boot" -l accel -d 'How the processors are run' -r -f -a "auto\t'KVM if a guest really runs under it, else TCG'
 kvm\t'The host\'s processors'

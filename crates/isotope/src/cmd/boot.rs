@@ -153,7 +153,10 @@ fn spec(args: &Args, accel: Accel) -> anyhow::Result<VmSpec> {
             .into());
     }
     let mut spec = VmSpec::new(&args.image, args.firmware(), accel);
-    (spec.cpus, spec.memory_mib, spec.cpu) = (args.cpus, args.memory, args.cpu.clone());
+    (spec.memory_mib, spec.cpu) = (args.memory, args.cpu.clone());
+    if let Some(cpus) = args.cpus {
+        spec.cpus = cpus;
+    }
     for disk in &mut spec.disks {
         disk.persist = args.persist;
         disk.size = args.disk_size;

@@ -21,9 +21,9 @@ pub struct Args {
     /// Memory in MiB
     #[arg(long, value_name = "MIB", default_value_t = 2048)]
     pub memory: u32,
-    /// Number of processors
-    #[arg(long, value_name = "N", default_value_t = 2)]
-    pub cpus: u32,
+    /// Number of processors [default: 1 when emulated, 2 under KVM]
+    #[arg(long, value_name = "N")]
+    pub cpus: Option<u32>,
     /// QEMU's processor model [default: qemu64 when emulated, host under KVM]
     #[arg(long, value_name = "MODEL")]
     pub cpu: Option<String>,
