@@ -35,17 +35,10 @@ pub fn bios(report: &mut Report<'_>) {
     else {
         return;
     };
-    let lived = report.vm_step("upgrades, rolls back and rebases, over HTTP from a new commit", &mut vm, |vm| {
-        let life = Life { repo: repo.clone(), layer: Some((LAYER.to_owned(), "hello".to_owned())) };
-        let results = life::live(vm, &life, "debian-atomic", boot, &mut |_| {}).map_err(with_hint)?;
-        let failed: Vec<String> = results
-            .iter()
-            .filter(|result| result.status == CheckStatus::Failed)
-            .map(|result| format!("{}: {:?}", result.name, result))
-            .collect();
-        ensure!(failed.is_empty() && results.len() > 4, "{} of {}: {}", failed.len(), results.len(), failed.join("\n"));
-        Ok(())
-    });
+    let layer = Some((LAYER.to_owned(), "hello".to_owned()));
+    let life = Life { repo: repo.clone(), layer };
+    let name = "upgrades, rolls back and rebases to the layer, over HTTP from a new commit, by BIOS";
+    let lived = report.vm_step(name, &mut vm, |vm| lives(vm, &life, boot));
     if lived.is_none() {
         return;
     }
@@ -69,6 +62,19 @@ pub fn bios(report: &mut Report<'_>) {
         ensure!(now == default, "{now} is booted, and {default} is the default");
         Ok(())
     });
+    let life = Life { repo, layer: None };
+    report.vm_step("upgrades, rolls back and rebases by UEFI", &mut vm, |vm| lives(vm, &life, boot));
+}
+
+fn lives(vm: &mut Vm, life: &Life, boot: Duration) -> anyhow::Result<()> {
+    let results = life::live(vm, life, "debian-atomic", boot, &mut |_| {}).map_err(with_hint)?;
+    let failed: Vec<String> = results
+        .iter()
+        .filter(|result| result.status == CheckStatus::Failed)
+        .map(|result| format!("{}: {:?}", result.name, result))
+        .collect();
+    ensure!(failed.is_empty() && results.len() > 4, "{} of {}: {}", failed.len(), results.len(), failed.join("\n"));
+    Ok(())
 }
 
 /// UEFI with an OpenStack configuration drive.
