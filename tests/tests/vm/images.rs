@@ -19,6 +19,12 @@ pub enum Kind {
     Storage,
     /// The default of `cargo xtask build`: a deployment of a tree composed here.
     Atomic,
+    /// The same as a deployment.
+    StorageAtomic,
+    /// A deployment of Debian 13 with docker on a root volume.
+    StorageTrixie,
+    /// What Magnum boots.
+    Magnum,
 }
 
 impl Kind {
@@ -30,6 +36,9 @@ impl Kind {
             Self::Btrfs => ("recipes", "debian-cloud-btrfs"),
             Self::Storage => ("tests/recipes", "storage"),
             Self::Atomic => ("recipes", "debian-atomic"),
+            Self::StorageAtomic => ("tests/recipes", "storage-atomic"),
+            Self::StorageTrixie => ("tests/recipes", "storage-atomic-trixie"),
+            Self::Magnum => ("recipes", "magnum-atomic"),
         }
     }
 
@@ -40,6 +49,9 @@ impl Kind {
             Self::Btrfs => "ISOTOPE_TEST_IMAGE_BTRFS",
             Self::Storage => "ISOTOPE_TEST_IMAGE_STORAGE",
             Self::Atomic => "ISOTOPE_TEST_IMAGE_ATOMIC",
+            Self::StorageAtomic => "ISOTOPE_TEST_IMAGE_STORAGE_ATOMIC",
+            Self::StorageTrixie => "ISOTOPE_TEST_IMAGE_STORAGE_TRIXIE",
+            Self::Magnum => "ISOTOPE_TEST_IMAGE_MAGNUM",
         }
     }
 }
@@ -47,7 +59,7 @@ impl Kind {
 /// Images, each made when it is first asked for.
 pub struct Images {
     dir: PathBuf,
-    made: [OnceLock<Result<PathBuf, String>>; 5],
+    made: [OnceLock<Result<PathBuf, String>>; 8],
     /// Two builds at once would only be slower.
     building: Mutex<()>,
 }

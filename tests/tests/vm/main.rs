@@ -3,8 +3,9 @@
 //! A runner of its own, because guests are slow: one image is built and shared, two guests run side by side, each step prints
 //! its time as it ends, and the last lines are a table and `N passed, N failed`. What is missing on the host is a failure.
 //!
-//! Environment: `ISOTOPE_TEST_IMAGE`, and the same with `_XFS`, `_BTRFS` and `_STORAGE`, name finished images (otherwise
-//! the `isotope` binary builds them from the recipes); `ISOTOPE_TEST_STORAGE_CASES` limits the table of storage to cases with that word; `ISOTOPE_TEST_LANES` is how many guests run side by side; `ISOTOPE_TEST_ACCEL` is `kvm` or
+//! Environment: `ISOTOPE_TEST_IMAGE`, and the same with `_XFS`, `_BTRFS`, `_ATOMIC`, `_STORAGE`, `_STORAGE_ATOMIC`, `_STORAGE_TRIXIE` and
+//! `_MAGNUM`, name finished images (otherwise the `isotope` binary builds them from the recipes); `ISOTOPE_TEST_STORAGE_CASES` limits the
+//! table of storage to cases with that word; `ISOTOPE_TEST_LANES` is how many guests run side by side; `ISOTOPE_TEST_ACCEL` is `kvm` or
 //! `tcg`. Evidence of failures and `junit.xml` are kept in `target/vm-tests`.
 #![expect(clippy::print_stdout, reason = "a test runner talks to its terminal")]
 
@@ -14,6 +15,7 @@ mod bench;
 mod command;
 mod images;
 mod kernels;
+mod magnum;
 mod refusal;
 mod scenarios;
 mod storage;

@@ -133,6 +133,8 @@ docker_reset() {
     if [ -n "$VG" ] && group_exists "$VG"; then
         remove_root_volume
         if [ -n "$CONTAINER_THINPOOL" ]; then remove_pool; fi
+    else
+        forget_mount
     fi
     rm -f "$OUTPUT"
     info "docker's storage is reset; images that docker knows of are gone, so remove $(docker_directory) too"

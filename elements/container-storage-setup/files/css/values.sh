@@ -21,8 +21,13 @@ matches() {
 }
 
 NUMBER='[0-9]+'
-SIZE='[0-9]+(\.[0-9]+)?[bBsSkKmMgGtTpPeE]?'
+SIZE='[0-9]+(\.[0-9]+)?([bBsS]|[kKmMgGtTpPeE]([iI]?[bB])?)?'
 SHARE='([1-9][0-9]?|100)%(FREE|VG)'
+
+# plain SETTING: 5GB and 5GiB, as people write them, become LVM's 5G.
+plain() {
+    if [[ ${!1} =~ ^(.*[kKmMgGtTpPeE])[iI]?[bB]$ ]]; then printf -v "$1" %s "${BASH_REMATCH[1]}"; fi
+}
 
 # bytes SIZE: LVM's units, which are powers of 1024 in either case; a bare number is mebibytes.
 bytes() {
@@ -63,10 +68,11 @@ check_settings() {
     matches ROOT_SIZE "[+]?([0-9]+%(FREE|VG|ORIGIN|PVS|LV)|$SIZE)|" "$share"
     matches MIN_DATA_SIZE "$SIZE" "$size"
     matches POOL_META_SIZE "$SIZE|" "$size"
-    matches CHUNK_SIZE '[0-9]+[kKmMgG]?' "a size like 512K"
+    matches CHUNK_SIZE '[0-9]+([kKmMgG]([iI]?[bB])?)?' "a size like 512K"
     matches POOL_AUTOEXTEND_THRESHOLD "$NUMBER" "a whole number"
     matches POOL_AUTOEXTEND_PERCENT "$NUMBER" "a whole number"
     matches DEVICE_WAIT_TIMEOUT "$NUMBER" "a whole number of seconds"
+    for size in DATA_SIZE CONTAINER_ROOT_LV_SIZE ROOT_SIZE MIN_DATA_SIZE POOL_META_SIZE CHUNK_SIZE; do plain "$size"; done
     if ((POOL_AUTOEXTEND_THRESHOLD < 50 || POOL_AUTOEXTEND_THRESHOLD > 100)); then
         wrong POOL_AUTOEXTEND_THRESHOLD "between 50 and 100"
     fi

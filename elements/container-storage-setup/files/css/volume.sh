@@ -119,16 +119,21 @@ unmount_root_volume() {
     done
 }
 
-remove_root_volume() {
+# Docker no longer requires the root volume; also where its disk is gone.
+forget_mount() {
     local unit
+    [ -n "$CONTAINER_ROOT_LV_NAME" ] && [ "$SKIP_ACTIVATION" = false ] || return 0
+    unit=$(mount_unit "$CONTAINER_ROOT_LV_MOUNT_PATH")
+    [ -e "/etc/systemd/system/$unit" ] || return 0
+    tell_systemd disable "$unit"
+    rm -f "/etc/systemd/system/$unit"
+    if [ -d /run/systemd/system ]; then run "have systemd read its units" systemctl daemon-reload; fi
+}
+
+remove_root_volume() {
     [ -n "$CONTAINER_ROOT_LV_NAME" ] || return 0
     unmount_root_volume
-    unit=$(mount_unit "$CONTAINER_ROOT_LV_MOUNT_PATH")
-    if [ -e "/etc/systemd/system/$unit" ] && [ "$SKIP_ACTIVATION" = false ]; then
-        tell_systemd disable "$unit"
-        rm -f "/etc/systemd/system/$unit"
-        if [ -d /run/systemd/system ]; then run "have systemd read its units" systemctl daemon-reload; fi
-    fi
+    forget_mount
     if volume_exists "$VG" "$CONTAINER_ROOT_LV_NAME"; then
         run "remove the volume $VG/$CONTAINER_ROOT_LV_NAME" lvremove --yes --force "$VG/$CONTAINER_ROOT_LV_NAME"
         info "removed the volume $VG/$CONTAINER_ROOT_LV_NAME"

@@ -1,4 +1,4 @@
-//! The table of cases: shell text in files beside this one, each case begun by a line `## NAME`.
+//! The table of cases: shell text in files beside this one, each case begun by a line `## NAME`, or `## core: NAME`.
 
 /// What each case begins with: a clean system, and words to write cases with.
 const HARNESS: &str = include_str!("harness.sh");
@@ -10,6 +10,8 @@ const FILES: [&str; 4] =
 pub struct Case {
     /// What it proves.
     pub name: &'static str,
+    /// One of the few that every run of all scenarios has time for.
+    core: bool,
     body: &'static str,
 }
 
@@ -26,7 +28,13 @@ pub fn all() -> impl Iterator<Item = Case> {
         let cases = file.strip_prefix("## ").unwrap_or(file).split("\n## ");
         cases.map(|case| {
             let (name, body) = case.split_once('\n').unwrap_or((case, ""));
-            Case { name, body }
+            let short = name.strip_prefix("core: ");
+            Case { name: short.unwrap_or(name), core: short.is_some(), body }
         })
     })
+}
+
+/// Those that every run of all scenarios has time for: one of each mode, one of each fault that could cost data.
+pub fn core() -> impl Iterator<Item = Case> {
+    all().filter(|case| case.core)
 }

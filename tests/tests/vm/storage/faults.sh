@@ -84,7 +84,7 @@ udevadm settle
 setup
 pool_options docker-docker--pool
 
-## a run that was interrupted is finished: after the partition, after the physical volume, after the volume group
+## core: a run that was interrupted is finished: after the partition, after the physical volume, after the volume group
 for step in partition physical group; do
     clean
     a=$(disk a 5G)
@@ -154,7 +154,7 @@ lvcreate -qy -L 1G -n docker-pool docker
 settings STORAGE_DRIVER=devicemapper VG=docker
 refused "docker/docker-pool exists and is no thin pool but linear"
 
-## a pool that docker uses and that is gone is not made anew
+## core: a pool that docker uses and that is gone is not made anew
 a=$(disk a 5G)
 settings STORAGE_DRIVER=devicemapper DEVS="$a" VG=docker DEVICE_WAIT_TIMEOUT=2
 setup

@@ -85,7 +85,7 @@ setup
 same "$(findmnt -no SOURCE /var/lib/docker)" /dev/mapper/docker-docker--root--lv "the mount"
 near "$(field docker/docker-root-lv lv_size)" 1228 "size of the root volume: 40 % of 3 GiB"
 
-## a pool and a root volume share the volume group
+## core: a pool and a root volume share the volume group
 a=$(disk a 6G)
 settings STORAGE_DRIVER=devicemapper DEVS="$a" VG=docker DOCKER_ROOT_VOLUME=yes DATA_SIZE=50%FREE DOCKER_ROOT_VOLUME_SIZE=50%FREE
 setup

@@ -28,11 +28,11 @@ near "$(vgs --noheadings --units m --nosuffix -o vg_size docker | tr -d ' ' | se
 
 ## DATA_SIZE as a size, POOL_META_SIZE, CHUNK_SIZE, AUTO_EXTEND_POOL=no
 a=$(disk a 6G)
-settings STORAGE_DRIVER=devicemapper DEVS="$a" VG=docker DATA_SIZE=3G POOL_META_SIZE=32M CHUNK_SIZE=128K AUTO_EXTEND_POOL=no
+settings STORAGE_DRIVER=devicemapper DEVS="$a" VG=docker DATA_SIZE=3GB POOL_META_SIZE=32M CHUNK_SIZE=128KiB AUTO_EXTEND_POOL=no
 setup
 same "$(field docker/docker-pool lv_size)" 3072 "size of the pool"
 same "$(field docker/docker-pool lv_metadata_size)" 32 "size of its metadata"
-same "$(field docker/docker-pool chunk_size)" 0.13 "chunk size"
+same "$(lvs --noheadings --units k --nosuffix -o chunk_size docker/docker-pool | tr -d " ")" 128.00 "chunk size"
 same "$(field docker/docker-pool lv_profile)" "" "profile"
 unchanged_by setup
 
@@ -94,7 +94,7 @@ setup
 options "--storage-driver overlay2 --shipped "
 said "is kept"
 
-## WIPE_SIGNATURES: a filesystem, a foreign table and an old volume group are wiped only when told to
+## core: WIPE_SIGNATURES: a filesystem, a foreign table and an old volume group are wiped only when told to
 a=$(disk a 3G)
 b=$(disk b 3G)
 c=$(disk c 3G)
