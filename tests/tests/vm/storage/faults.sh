@@ -84,7 +84,7 @@ udevadm settle
 setup
 pool_options docker-docker--pool
 
-## core: a run that was interrupted is finished: after the partition, after the physical volume, after the volume group
+## a run that was interrupted is finished: after the partition, after the physical volume, after the volume group
 for step in partition physical group; do
     clean
     a=$(disk a 5G)
