@@ -45,6 +45,14 @@ pub enum DiskError {
         /// The cause.
         source: CommandError,
     },
+    /// A command of LVM failed.
+    #[error("cannot make or take down logical volumes: `{command}` failed")]
+    Lvm {
+        /// The command as it was planned.
+        command: String,
+        /// The cause.
+        source: CommandError,
+    },
     /// A FAT filesystem cannot be written.
     #[error("cannot write the FAT filesystem of partition `{partition}`")]
     Fat {

@@ -12,6 +12,7 @@
 mod assemble;
 mod error;
 pub mod fstab;
+pub mod lvm;
 mod mkfs;
 mod mount;
 mod mounted;

@@ -12,7 +12,6 @@ use isotope_sys::command::Tool;
 use serde_json::Value;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
 use upstream::Upstream;
 
 /// What upstream makes of each file: its normalised configuration, edges and order, or its error.
@@ -33,28 +32,10 @@ for path in sys.argv[1:]:
 json.dump(found, sys.stdout)
 "#;
 
-/// Configurations with plugins that only upstream's own unit tests have.
-const FOREIGN: [&str; 2] = ["cmd_create.yaml", "rollback.yaml"];
-
-fn files(upstream: &Upstream) -> Vec<PathBuf> {
-    let ours = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../isotope-plan/tests/blockdev");
-    let mut files = Vec::new();
-    for dir in upstream.config_dirs().into_iter().chain([ours]) {
-        let entries = std::fs::read_dir(&dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display()));
-        files.extend(entries.map(|entry| entry.unwrap().path()).filter(|path| {
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            name.ends_with(".yaml") && !FOREIGN.contains(&name.as_ref())
-        }));
-    }
-    files.sort();
-    assert!(files.len() > 25, "upstream has more configurations than {}", files.len());
-    files
-}
-
 #[test]
 fn graphs_orders_and_errors_are_upstreams() {
     let Some(upstream) = Upstream::find() else { return };
-    let files = files(&upstream);
+    let files = upstream.files();
     let args: Vec<&str> = files.iter().filter_map(|path| path.to_str()).collect();
     let theirs: Value = serde_json::from_str(&upstream.python(GRAPHS, &args)).unwrap();
     let mut sound = 0;
@@ -97,24 +78,6 @@ with MBR(path, os.path.getsize(path), align) as table:
         size, flags, kind = part.split(':')
         size = parse_rel_size_spec(size, table.free())[1]
         table.add_partition('p' in flags, 'b' in flags, size, int(kind, 16))
-"#;
-
-/// Every sector of a sparse file in which something stands.
-const SECTORS: &str = r#"
-import os, sys
-disk = os.open(sys.argv[1], os.O_RDONLY)
-size, at = os.fstat(disk).st_size, 0
-while at < size:
-    try:
-        at = os.lseek(disk, at, os.SEEK_DATA)
-    except OSError:
-        break
-    end = os.lseek(disk, at, os.SEEK_HOLE)
-    for lba in range(at // 512, (end + 511) // 512):
-        sector = os.pread(disk, 512, lba * 512)
-        if any(sector):
-            print(lba, sector.hex())
-    at = end
 "#;
 
 /// Cases of MBRs: size of the disk, alignment, partitions as upstream's writer above takes them.
@@ -194,7 +157,7 @@ fn mbrs_are_upstreams_byte_for_byte() {
         let mut signature = [0; 4];
         ours.as_file().read_exact_at(&mut signature, 440).unwrap();
         theirs.as_file().write_all_at(&signature, 440).unwrap();
-        let [one, other] = [ours.path().to_str().unwrap(), path].map(|path| upstream.python(SECTORS, &[path]));
+        let [one, other] = [ours.path().to_str().unwrap(), path].map(|path| upstream.sectors(path));
         assert_eq!(one, other, "{size} {align} {parts:?}");
     }
 }
@@ -313,7 +276,7 @@ fn upstreams_configurations_are_laid_out() {
     let Some(upstream) = Upstream::find() else { return };
     let params = Params { seed: uuid::Uuid::from_u128(7), ..Params::default() };
     let mut made = 0;
-    for path in files(&upstream) {
+    for path in upstream.files() {
         let text = std::fs::read_to_string(&path).unwrap();
         let Ok(config) = Config::parse(&path, &text) else { continue };
         let Ok(graph) = Graph::new(&config.with_params(&params), &params) else { continue };

@@ -23,6 +23,7 @@ mod scalar;
 mod show;
 mod size;
 mod translate;
+mod values;
 
 pub use config::{Config, Entry, Plugin};
 pub use graph::{
@@ -39,6 +40,7 @@ pub use preflight::preflight;
 pub use show::{show, to_json};
 pub use size::{Percent, Share, SizeSpecError};
 pub use translate::layout;
+pub use values::{DEFAULT, Values, file_names};
 
 use isotope_element::Bytes;
 use std::path::PathBuf;

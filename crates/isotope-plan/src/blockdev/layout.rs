@@ -274,12 +274,6 @@ impl LayoutPlan {
         Some((self.filesystems.get(mount.filesystem)?, mount))
     }
 
-    /// Mount points joined by `|`, as DIB_MOUNTPOINTS has them.
-    #[must_use]
-    pub fn mount_points(&self) -> String {
-        self.mounts.iter().map(|mount| mount.path.as_str()).collect::<Vec<_>>().join("|")
-    }
-
     /// The name of each device that hooks see in IMAGE_BLOCK_DEVICES: disks, partitions and logical volumes.
     #[must_use]
     pub fn devices(&self) -> Vec<(&str, Device)> {

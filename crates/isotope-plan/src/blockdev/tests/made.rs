@@ -110,7 +110,6 @@ LABEL=mkfs_spare none swap sw 0 0
     assert_eq!(planned("many.tree.yaml").fstab(), expected);
     assert_eq!(planned("many.graph.yaml").fstab(), expected);
     assert_eq!(planned("one.tree.yaml").fstab(), "LABEL=mkfs_system / ext4 noatime 0 1\n");
-    assert_eq!(planned("many.tree.yaml").mount_points(), "/|/var|/var/log|none");
 }
 
 #[test]
@@ -340,6 +339,18 @@ fn tables_for_people() {
     for part in ["the size of the image", "lvcreate --name lv_home -l 20%VG vg", "data-group/lv-srv", "LVM"] {
         assert!(text.contains(part), "{part} is not in:\n{text}");
     }
+}
+
+#[test]
+fn what_is_asked_before_anything_is_made() {
+    let params = Params { root_fs_type: "xfs".to_owned(), ..Params::default() };
+    let default = Graph::new(&config(DEFAULT).unwrap().with_params(&params), &params).unwrap().values().unwrap();
+    assert_eq!((default.root_label.as_str(), default.root_fstype.as_str()), ("img-rootfs", "xfs"));
+    assert_eq!((default.boot_label.as_str(), default.mount_points.as_str()), ("", "/"));
+    let many = graph(&fixture("many.tree.yaml")).unwrap().values().unwrap();
+    assert_eq!((many.root_label.as_str(), many.mount_points.as_str()), ("mkfs_system", "/var/log|/var|none|/"));
+    assert_eq!(file_names("ppc64le")[0], "block-device-ppc64el.yaml");
+    assert_eq!(file_names("amd64"), ["block-device-amd64.yaml", "block-device-default.yaml"]);
 }
 
 proptest::proptest! {
