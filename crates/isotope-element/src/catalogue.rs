@@ -40,7 +40,7 @@ impl Element {
 pub struct Catalogue {
     /// By name; where two directories have one, the earlier directory's.
     pub elements: BTreeMap<String, Element>,
-    /// Directories without `element.toml`, by name: diskimage-builder style, not read yet.
+    /// Directories without `element.toml`, by name: in diskimage-builder's format, which [`crate::dib`] reads.
     pub foreign: BTreeMap<String, PathBuf>,
     /// What a user may want to know: overridden elements, ignored hook files.
     pub notes: Vec<Diagnostic>,
@@ -110,18 +110,22 @@ fn list(path: &Path) -> Result<Vec<PathBuf>, Diagnostic> {
 impl Catalogue {
     fn add(&mut self, dir: &Path, problems: &mut Vec<Diagnostic>) {
         let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if !dir.join("element.toml").is_file() {
+            // It hides no element of ours, also where it is earlier on the path: only ours can be used where this is asked.
+            if !self.elements.contains_key(&name) {
+                self.foreign.entry(name).or_insert_with(|| dir.to_owned());
+            }
+            return;
+        }
         if let Some(first) = self.elements.get(&name) {
             let message = format!("element `{name}` is overridden by {}", first.dir.display());
             self.notes.push(Diagnostic::error(dir, message).severity(Severity::Note));
             return;
         }
-        if self.foreign.contains_key(&name) || self.broken.contains(&name) {
+        if self.broken.contains(&name) {
             return;
         }
-        if !dir.join("element.toml").is_file() {
-            self.foreign.insert(name, dir.to_owned());
-            return;
-        }
+        self.foreign.remove(&name);
         match load_one(dir) {
             Ok((element, notes)) => {
                 self.notes.extend(notes);

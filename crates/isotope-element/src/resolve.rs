@@ -152,7 +152,7 @@ impl<'c> Resolver<'c> {
             Some(format!("add an element that provides it: {}", who.join(", ")))
         } else if let Some(dir) = self.catalogue.foreign.get(name) {
             Some(format!(
-                "{} has no element.toml; elements in diskimage-builder's style are not read yet",
+                "{} has no element.toml: it is in diskimage-builder's format, which recipes and other elements of Isotope's cannot use",
                 dir.display()
             ))
         } else {

@@ -2,6 +2,7 @@
 
 use crate::printer::Printer;
 use anyhow::Context as _;
+use isotope_element::dib::ElementsPath;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +14,9 @@ pub const ENVIRONMENT: &[(&str, &str)] = &[
     ("SOURCE_DATE_EPOCH", "the clock of the build, in seconds since 1970"),
     ("NO_COLOR", "no colours"),
 ];
+
+/// In the data directory, beside `elements`.
+const DIB_ELEMENTS: &str = "elements-dib";
 
 /// Options that every subcommand takes.
 #[derive(Debug, Clone, clap::Args)]
@@ -38,6 +42,8 @@ pub struct Global {
 pub struct Context {
     /// Where elements are looked for, earlier wins; the built-in directory is the last.
     pub elements_path: Vec<PathBuf>,
+    /// Isotope's own elements in diskimage-builder's format, if there are any.
+    pub dib_elements: Option<PathBuf>,
     /// Where the built-in recipes are.
     pub recipes_dir: PathBuf,
     /// Where downloads, logs and work directories are kept.
@@ -68,6 +74,7 @@ impl Context {
         elements_path.push(data.join("elements"));
         Ok(Self {
             elements_path,
+            dib_elements: Some(data.join(DIB_ELEMENTS)).filter(|dir| dir.is_dir()),
             recipes_dir: data.join("recipes"),
             cache_dir: cache_dir(global, &env)?,
             json: global.json,
@@ -77,6 +84,25 @@ impl Context {
             env,
         })
     }
+}
+
+impl Context {
+    /// Where elements in diskimage-builder's format are looked for: `first`, then as for others, then our own.
+    pub fn dib_path(&self, first: Option<&Path>) -> ElementsPath {
+        let entries = first
+            .into_iter()
+            .chain(self.elements_path.iter().map(PathBuf::as_path))
+            .chain(self.dib_elements.as_deref());
+        entries.fold(ElementsPath::default(), ElementsPath::then)
+    }
+}
+
+/// Isotope's own elements in diskimage-builder's format, for programs that have no [`Context`].
+pub fn dib_elements() -> Option<PathBuf> {
+    let env = std::env::var_os("ISOTOPE_DATA_DIR").and_then(|dir| dir.into_string().ok());
+    let env = env.map(|dir| ("ISOTOPE_DATA_DIR".to_owned(), dir)).into_iter().collect();
+    let dir = data_dir(&env).ok()?.join(DIB_ELEMENTS);
+    dir.is_dir().then_some(dir)
 }
 
 /// The directory that holds `elements/` and `recipes/`: `ISOTOPE_DATA_DIR`, else beside an installed binary

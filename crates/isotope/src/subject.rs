@@ -4,9 +4,11 @@
 
 use crate::context::Context;
 use crate::exit::{Class, Failure};
+use isotope_element::dib::DibElement;
 use isotope_element::{Catalogue, ElementSet};
 use isotope_plan::recipe::Recipe;
 use isotope_plan::{HostFacts, Plan, Problem, ProblemClass};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The words that say what is to be built.
@@ -69,6 +71,17 @@ pub fn catalogue(ctx: &Context) -> anyhow::Result<Catalogue> {
         Failure::new(Class::Configuration, text.join("\n\n"))
     })?;
     Ok(catalogue)
+}
+
+/// Elements of the search path in diskimage-builder's format. Recipes cannot use them, so elements of ours may have the same names.
+pub fn dib_elements(ctx: &Context) -> anyhow::Result<BTreeMap<String, DibElement>> {
+    let path = ctx.dib_path(None);
+    let catalogue =
+        isotope_element::dib::load(&path).map_err(|error| Failure::new(Class::Configuration, error.to_string()))?;
+    let known = |dir: &Path| isotope_element::dib::looks_like(dir) || dir.join("README.rst").is_file();
+    let mut elements = catalogue.elements;
+    elements.retain(|_, element| known(&element.dir));
+    Ok(elements)
 }
 
 fn recipe(args: &Args, catalogue: &Catalogue, ctx: &Context) -> anyhow::Result<Recipe> {

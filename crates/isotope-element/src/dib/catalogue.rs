@@ -120,6 +120,10 @@ pub fn load(path: &ElementsPath) -> Result<Catalogue, LoadError> {
             }
         };
         for listed in listed {
+            // An element of Isotope's own.
+            if listed.join("element.toml").exists() {
+                continue;
+            }
             match DibElement::read(&listed) {
                 Ok(Some(element)) => catalogue.add(element),
                 Ok(None) => {}
@@ -145,7 +149,7 @@ mod tests {
     fn earlier_directories_win_and_it_is_told() {
         let (first, second) = (World::new(), World::new());
         first.element("vm", &[], &[]).link("again", "vm");
-        second.element("vm", &[], &[]).element("base", &[], &[]);
+        second.element("vm", &[], &[]).element("base", &[], &[]).file("native/element.toml", 0o644, "");
         let found = catalogue(&[first.path(), second.path(), first.path()]);
         assert_eq!(found.elements.keys().collect::<Vec<_>>(), ["base", "vm"]);
         let real = |world: &World, name: &str| world.path().canonicalize().unwrap().join(name);

@@ -109,7 +109,7 @@ fn an_earlier_directory_wins_and_says_so() {
     assert_eq!(catalogue.elements["e"].manifest.summary, "first");
     assert!(catalogue.notes[0].message.contains("`e` is overridden by"));
     let error = catalogue.resolve(&["old"]).unwrap_err().to_string();
-    assert!(error.contains("diskimage-builder's style"), "{error}");
+    assert!(error.contains("diskimage-builder's format"), "{error}");
 }
 
 proptest! {

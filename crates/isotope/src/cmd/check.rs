@@ -1,4 +1,7 @@
-//! `isotope check PATH`: an element, a directory of elements, or a recipe, without building anything.
+//! `isotope check PATH`: an element, a directory of elements, or a recipe, without building anything. Elements have element.toml,
+//! or are in diskimage-builder's format ([`dib`]).
+
+mod dib;
 
 use crate::context::Context;
 use crate::exit::{Class, Failure};
@@ -77,6 +80,11 @@ pub fn run(args: &Args, ctx: &Context) -> anyhow::Result<ExitCode> {
         let path = std::path::absolute(path)?;
         if path.join("element.toml").exists() {
             findings.extend(element(&path, ctx));
+        } else if path.is_dir() && dib::is_for(&path) {
+            findings.extend(dib::check(&path, ctx));
+            if holds_elements(&path) {
+                findings.extend(directory(&path, ctx)?);
+            }
         } else if path.is_dir() {
             findings.extend(directory(&path, ctx)?);
         } else if path.is_file() {
@@ -137,6 +145,11 @@ fn element(dir: &Path, ctx: &Context) -> Vec<Finding> {
         findings.extend(more);
     }
     findings
+}
+
+fn holds_elements(dir: &Path) -> bool {
+    let mut entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    entries.any(|entry| entry.path().join("element.toml").exists())
 }
 
 /// All elements of a directory.

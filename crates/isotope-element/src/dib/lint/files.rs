@@ -36,7 +36,8 @@ pub(super) fn overwritten(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
         // These have a meaning in their own directories only.
         let top = dest.components().count() == 1;
         let name = dest.to_string_lossy();
-        if top && (!matches!(Kind::of(&name), Kind::Other | Kind::SourceRepository(_)) || name.starts_with('.')) {
+        if top && (!matches!(Kind::of(&name), Kind::Other | Kind::SourceRepository(_)) || name.starts_with(['.', '_']))
+        {
             continue;
         }
         let Some(kept) = tree.files.get(dest).filter(|kept| subject.is_mine(&kept.source)) else { continue };

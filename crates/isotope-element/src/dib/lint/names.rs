@@ -42,6 +42,12 @@ fn missing(subject: &Subject<'_>, name: &str, diagnostic: Diagnostic) -> Option<
     if name.contains(['#', ' ', '\t', '/', ':', '\'', '"']) {
         return None;
     }
+    let providers = subject.linter.catalogue.providers(name);
+    if !providers.is_empty() {
+        let message = format!("`{name}` is no element: the build must have one that provides it");
+        let hint = format!("there are {}", providers.join(", "));
+        return Some(Diagnostic { message, ..diagnostic }.severity(Severity::Note).hint(hint));
+    }
     let native = subject.linter.native.contains(name);
     Some(if UPSTREAM.contains(&name) {
         let own = if native { "; Isotope has an element of its own of this name, in its own format" } else { "" };

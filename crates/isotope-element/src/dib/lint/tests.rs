@@ -97,6 +97,8 @@ fn dependencies_that_are_missing() {
     let world = good();
     world.element("app", &["os", "nowhere"], &[]);
     tells(&world, "error", &["Element 'nowhere' not found", "app/element-deps:2:1"]);
+    world.element("app", &["os", "disk"], &[]).element("mbr", &[], &["disk"]);
+    tells(&world, "note", &["`disk` is no element: the build must have one that provides it", "there are mbr"]);
     world.element("app", &["os", "growroot"], &[]);
     tells(&world, "warning", &["`growroot` is diskimage-builder's", "ELEMENTS_PATH"]);
     world.element("app", &["os", "debian-cloud"], &[]);

@@ -1,0 +1,25 @@
+//! diskimage-builder's programs, by name of the binary: `element-info` and `dib-run-parts` as links to `isotope`.
+//!
+//! In: the command line and the environment of diskimage-builder's users. Out: what its own programs print, and their exit
+//! codes. One file each, one line of [`PROGRAMS`] each.
+
+mod element_info;
+mod run_parts;
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Runs with the arguments, without the program's name.
+type Program = fn(&[OsString]) -> ExitCode;
+
+/// By the last part of the path that a program is started by.
+pub const PROGRAMS: &[(&str, Program)] = &[("dib-run-parts", run_parts::main), ("element-info", element_info::main)];
+
+/// Runs as another program, if the binary was started by its name.
+pub fn by_name(mut args: impl Iterator<Item = OsString>) -> Option<ExitCode> {
+    let path = args.next()?;
+    let name = Path::new(&path).file_name()?.to_str()?;
+    let (_, program) = PROGRAMS.iter().find(|(known, _)| *known == name)?;
+    Some(program(&args.collect::<Vec<_>>()))
+}
