@@ -7,6 +7,7 @@
 //! The rules are those of diskimage-builder 3.43, with its errors' wording. Where its order is that of a hash table, ours is
 //! stable; where it ignores a file without a word, ours says so. Nothing is run and nothing is written here.
 
+mod block_device;
 mod catalogue;
 mod contents;
 mod element;

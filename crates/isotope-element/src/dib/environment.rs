@@ -47,6 +47,28 @@ pub const EXPORTED: &[&str] = &[
 pub const OF_OPERATING_SYSTEM: &[&str] =
     &["DIB_DISTRIBUTION_MIRROR", "DIB_INIT_SYSTEM", "DIB_RELEASE", "DISTRO_NAME", "EFI_BOOT_DIR"];
 
+/// Set from a phase on, or in some phases only (by the names of their directories).
+pub const OF_PHASES: &[(&str, &[&str])] = &[
+    (
+        "DIB_DEFAULT_INSTALLTYPE",
+        &[
+            "extra-data.d",
+            "pre-install.d",
+            "install.d",
+            "post-install.d",
+            "post-root.d",
+            "block-device.d",
+            "pre-finalise.d",
+            "finalise.d",
+            "cleanup.d",
+        ],
+    ),
+    ("DIB_IMAGE_SIZE", &["block-device.d", "pre-finalise.d", "finalise.d", "cleanup.d"]),
+    ("IMAGE_BLOCK_DEVICE", &["pre-finalise.d", "finalise.d", "cleanup.d"]),
+    ("IMAGE_BLOCK_DEVICES", &["pre-finalise.d", "finalise.d", "cleanup.d"]),
+    ("TARGET_ROOT", &["root.d", "cleanup.d"]),
+];
+
 /// Set by bash, sudo and chroot wherever a file is read.
 const OF_SHELL: &[&str] = &[
     "BASH",
@@ -119,6 +141,13 @@ impl Unset {
         let hint = format!("export {name} before the build, or write ${{{name}:-}} or another default");
         Diagnostic::error(&self.file, message).severity(severity).at(self.spot.clone()).hint(hint)
     }
+}
+
+/// What files of `environment.d` set, for the scripts that run after them.
+#[must_use]
+pub fn set_by(files: &[EnvironmentFile]) -> BTreeSet<String> {
+    let everything = BTreeSet::new();
+    files.iter().flat_map(|file| scan::scan(&file.text, &everything).all_set()).collect()
 }
 
 /// Uses of variables that neither an earlier file, nor an earlier line, nor `known` sets. Each variable is told once a file.

@@ -40,6 +40,7 @@ const RULES: &[Rule] = &[
     scripts::directories,
     scripts::interpreters,
     scripts::environment,
+    scripts::unbound,
     files::near_names,
     files::overwritten,
     files::formats,

@@ -18,6 +18,8 @@ pub(super) struct Scan {
     pub(super) uses: Vec<Use>,
     /// What is set at the end.
     pub(super) set: BTreeSet<String>,
+    /// What is given a default, or tested.
+    guarded: BTreeSet<String>,
 }
 
 /// What the text that is being read is inside of.
@@ -56,7 +58,6 @@ struct Scanner<'t> {
     pending: Option<String>,
     /// Ends of here-documents whose bodies begin at the next line, and whether they are quoted.
     documents: Vec<(String, bool)>,
-    guarded: BTreeSet<String>,
     silent: bool,
     scan: Scan,
 }
@@ -71,7 +72,6 @@ pub(super) fn scan(text: &str, known: &BTreeSet<String>) -> Scan {
         word: None,
         pending: None,
         documents: Vec::new(),
-        guarded: BTreeSet::new(),
         silent: false,
         scan: Scan::default(),
     };
@@ -86,6 +86,13 @@ fn name_length(text: &str) -> usize {
         return 0;
     }
     text.find(|char: char| !(letter(char) || char.is_ascii_digit())).unwrap_or(text.len())
+}
+
+impl Scan {
+    /// What is set at the end, also what is given a default or tested: who reads that knows of it.
+    pub(super) fn all_set(self) -> BTreeSet<String> {
+        self.set.into_iter().chain(self.guarded).collect()
+    }
 }
 
 impl Scanner<'_> {
@@ -265,7 +272,7 @@ impl Scanner<'_> {
         let operator = self.rest().strip_prefix(':').unwrap_or(self.rest()).chars().next().unwrap_or(' ');
         // `${NAME:1}` is a part of the value, `${NAME: -1}` too.
         match operator {
-            '-' | '+' if !length_of => drop(self.guarded.insert(name)),
+            '-' | '+' if !length_of => drop(self.scan.guarded.insert(name)),
             '=' if !length_of => drop(self.scan.set.insert(name)),
             '?' => self.used(name, at, true),
             _ => self.used(name, at, false),
@@ -273,7 +280,7 @@ impl Scanner<'_> {
     }
 
     fn used(&mut self, name: String, at: usize, demanded: bool) {
-        let set = self.known.contains(&name) || self.scan.set.contains(&name) || self.guarded.contains(&name);
+        let set = self.known.contains(&name) || self.scan.set.contains(&name) || self.scan.guarded.contains(&name);
         if !set && !self.silent && !self.scan.uses.iter().any(|other| other.name == name) {
             self.scan.uses.push(Use { name, at, demanded });
         }

@@ -1,6 +1,7 @@
 //! What is told and what is not, by example.
 
 use super::*;
+use proptest::prelude::*;
 
 fn found(texts: &[&str], known: &[&str]) -> Vec<String> {
     let files: Vec<EnvironmentFile> = (10..)
@@ -74,4 +75,16 @@ fn what_a_file_demands_is_marked() {
     assert!(told[0].demanded);
     let text = told[0].diagnostic(Severity::Error).to_string();
     assert!(text.starts_with("error: `DIB_X` must be set\n --> x:1:5"), "{text}");
+}
+
+proptest! {
+    /// Whatever the text is: it is read to its end, and places are in it.
+    #[test]
+    fn any_text_is_read(text in "([$\\\\{}()\"'`#=<; \n\\-:é\\[\\]|&a-cEOF]|<<E|\\$\\{|\\$\\(){0,60}") {
+        let file = EnvironmentFile { path: PathBuf::from("x"), text: text.clone() };
+        for one in unset(&[file], &BTreeSet::new()) {
+            prop_assert!(one.spot.line as usize <= text.lines().count().max(1));
+            prop_assert!(!one.variable.is_empty());
+        }
+    }
 }

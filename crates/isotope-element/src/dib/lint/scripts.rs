@@ -1,7 +1,7 @@
 //! Rules about what is run: scripts of the phases and files of environment.d.
 
 use super::{Subject, told};
-use crate::dib::environment::{self, EnvironmentFile, OF_OPERATING_SYSTEM};
+use crate::dib::environment::{self, EnvironmentFile, OF_OPERATING_SYSTEM, OF_PHASES};
 use crate::dib::run_parts::{self, Candidate, NameFilter};
 use crate::dib::{DibElement, text_of};
 use crate::nearest::distance;
@@ -65,27 +65,67 @@ pub(super) fn interpreters(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Variables that files of environment.d read where nothing sets them.
-pub(super) fn environment(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
-    let mut files = Vec::new();
-    // Not of the merged tree, which there is none of where hooks collide.
+/// The files of environment.d of the closure, in the order in which they are read. Not of the merged tree, which there is none of
+/// where hooks collide.
+fn environment_files(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) -> Vec<EnvironmentFile> {
     let contents = subject.closure.elements.iter().map(|element| element.contents().unwrap_or_default());
     let entries = contents.filter_map(|mut contents| contents.dirs.remove("environment.d")).flatten();
+    let mut files = Vec::new();
     for file in run_parts::environment(entries.map(|entry| Candidate::of(entry.path)).collect()).scripts {
         match text_of(&file.path) {
             Ok(text) => files.push(EnvironmentFile { path: file.path, text }),
             Err(error) => found.push(error),
         }
     }
-    // Without one of its own it is used with an operating system that sets these.
+    files
+}
+
+/// Without an operating system of its own an element is used with one that sets these.
+fn by_operating_system(subject: &Subject<'_>) -> BTreeSet<String> {
     let system = |element: &DibElement| element.provides.iter().any(|name| name.value == "operating-system");
-    let mut known = BTreeSet::new();
-    if !subject.closure.elements.iter().any(system) {
-        known.extend(OF_OPERATING_SYSTEM.iter().map(|name| (*name).to_owned()));
+    if subject.closure.elements.iter().any(system) {
+        return BTreeSet::new();
     }
-    let unset = environment::unset(&files, &known);
+    OF_OPERATING_SYSTEM.iter().map(|name| (*name).to_owned()).collect()
+}
+
+/// Variables that files of environment.d read where nothing sets them.
+pub(super) fn environment(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+    let files = environment_files(subject, found);
+    let unset = environment::unset(&files, &by_operating_system(subject));
     let mine = unset.iter().filter(|one| subject.is_mine(&one.file));
     found.extend(mine.map(|one| one.diagnostic(if one.demanded { Severity::Note } else { Severity::Warning })));
+}
+
+/// Variables that scripts read under `set -u` where nothing sets them: their users have to.
+pub(super) fn unbound(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+    let mut known = by_operating_system(subject);
+    // What cannot be read has been told.
+    known.extend(environment::set_by(&environment_files(subject, &mut Vec::new())));
+    for (dir, entries) in subject.contents.dirs.iter().filter(|(dir, _)| phases().any(|phase| phase == **dir)) {
+        let mut known = known.clone();
+        let here = OF_PHASES.iter().filter(|(_, dirs)| dirs.contains(&dir.as_str()));
+        known.extend(here.map(|(name, _)| (*name).to_owned()));
+        for entry in entries.iter().filter(|entry| entry.executable && dialect(&entry.path).is_some()) {
+            let Ok(text) = text_of(&entry.path) else { continue };
+            if !stops_at_unset(&text) {
+                continue;
+            }
+            let file = EnvironmentFile { path: entry.path.clone(), text };
+            found.extend(environment::unset(&[file], &known).iter().map(|one| one.diagnostic(Severity::Note)));
+        }
+    }
+}
+
+/// Whether a script says `set -u`.
+fn stops_at_unset(text: &str) -> bool {
+    text.lines().enumerate().any(|(index, line)| {
+        let mut words = line.split_whitespace();
+        let first = words.next().unwrap_or_default();
+        let flag =
+            |word: &str| word == "nounset" || (word.starts_with('-') && !word.starts_with("--") && word.contains('u'));
+        (first == "set" || (index == 0 && first.starts_with("#!"))) && words.any(flag)
+    })
 }
 
 /// Which shell a file is for.

@@ -162,6 +162,19 @@ fn unset_variables_of_its_own_files_only() {
 }
 
 #[test]
+fn scripts_that_stop_at_unset_variables() {
+    let world = World::new();
+    world.element("app", &[], &[]).file("app/README.rst", 0o644, "x\n");
+    let script = "#!/bin/bash\nset -eu\necho $DIB_RELEASE $TARGET_ROOT $DIB_X $ARCH ${DIB_Y:-} $1\nfor x in a; do echo $x; done\n";
+    world.file("app/finalise.d/10-x", 0o755, script).file("app/cleanup.d/20-x", 0o755, script);
+    world.file("app/environment.d/10-x", 0o644, "export DIB_X=${DIB_X:-1}\n");
+    // The root of the target is told to cleanup.d only.
+    tells(&world, "note", &["`TARGET_ROOT` may be unset", "app/finalise.d/10-x:3:20"]);
+    world.file("app/finalise.d/10-x", 0o755, &script.replace("set -eu", "set -e"));
+    assert!(check(&world, "app").is_empty());
+}
+
+#[test]
 fn what_is_in_files() {
     let world = good();
     world.file("app/package-installs.yaml", 0o644, "curl:\n  phases: x\n");

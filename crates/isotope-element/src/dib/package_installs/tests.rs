@@ -2,6 +2,7 @@
 
 use super::super::testing::World;
 use super::*;
+use proptest::prelude::*;
 use std::collections::BTreeMap;
 
 fn env(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -164,4 +165,19 @@ fn all_elements_of_a_build_together() {
     let error = squash(&world.catalogue(), &world.set(&["app"]), &env(&[])).unwrap_err();
     assert_eq!(error.0.len(), 2, "{error}");
     assert!(error.to_string().contains("The variable <N> is not set\n --> "), "{error}");
+}
+
+proptest! {
+    /// Whatever the text is: entries, or errors in it.
+    #[test]
+    fn any_text_is_read(text in "([a-c]|:|\n|  |- |\\[|\\]|\\{|\\}|,|\"|'|&x|\\*x|<<|when|arch|phase|=|!|#|é|\t|null){0,40}") {
+        let file = Path::new("package-installs.yaml");
+        match PackageInstalls::parse(file, &text) {
+            Ok(found) => prop_assert!(found.entries.iter().all(|entry| entry.package.line >= 1)),
+            Err(errors) => prop_assert!(!errors.is_empty()),
+        }
+        drop(crate::dib::PkgMap::parse(file, &text));
+        drop(crate::dib::SvcMap::parse(file, &text));
+        drop(crate::dib::source_repository::parse(file, &text));
+    }
 }
