@@ -168,12 +168,11 @@ mod tests {
 
     impl Files for Small {
         fn read(&self, path: &str) -> anyhow::Result<Vec<u8>> {
-            Ok(self
-                .0
+            self.0
                 .get(path)
                 .filter(|text| !text.starts_with("->"))
                 .map(|text| text.clone().into_bytes())
-                .ok_or_else(|| anyhow::anyhow!("no {path}"))?)
+                .ok_or_else(|| anyhow::anyhow!("no {path}"))
         }
         fn list(&self, path: &str) -> anyhow::Result<Vec<String>> {
             let below = format!("{}/", path.trim_end_matches('/'));
@@ -189,12 +188,11 @@ mod tests {
             anyhow::bail!("{path}")
         }
         fn link(&self, path: &str) -> anyhow::Result<String> {
-            Ok(self
-                .0
+            self.0
                 .get(path)
                 .and_then(|text| text.strip_prefix("->"))
                 .map(str::to_owned)
-                .ok_or_else(|| anyhow::anyhow!("no link"))?)
+                .ok_or_else(|| anyhow::anyhow!("no link"))
         }
     }
 
