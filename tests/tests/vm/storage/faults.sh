@@ -154,7 +154,7 @@ lvcreate -qy -L 1G -n docker-pool docker
 settings STORAGE_DRIVER=devicemapper VG=docker
 refused "docker/docker-pool exists and is no thin pool but linear"
 
-## core: a pool that docker uses and that is gone is not made anew
+## a pool that docker uses and that is gone is not made anew
 a=$(disk a 5G)
 settings STORAGE_DRIVER=devicemapper DEVS="$a" VG=docker DEVICE_WAIT_TIMEOUT=2
 setup
