@@ -27,6 +27,12 @@ block_device() {
     [ -b "$1" ]
 }
 
+# A device that has a size: a node without one, like a loop device of nothing or an empty drive, is no disk yet.
+disk_there() {
+    local size
+    [ -b "$1" ] && size=$(blockdev --getsize64 "$1" 2>/dev/null) && ((size > 0))
+}
+
 # A device's name in /sys/class/block.
 block_name() {
     local real
@@ -141,9 +147,9 @@ resolve_devices() {
 }
 
 wait_for_device() {
-    [ -b "$1" ] && return
+    disk_there "$1" && return
     if [ "$DEVICE_WAIT_TIMEOUT" -gt 0 ]; then info "waiting up to $DEVICE_WAIT_TIMEOUT s for $1"; fi
-    until_ready "$DEVICE_WAIT_TIMEOUT" block_device "$1" ||
+    until_ready "$DEVICE_WAIT_TIMEOUT" disk_there "$1" ||
         fatal "$1 did not appear within $DEVICE_WAIT_TIMEOUT s" \
             "attach the disk and start this service again, or name another in DEVS of $INPUT (now: $DEVS)"
 }

@@ -1,11 +1,11 @@
 # shellcheck shell=bash
 # What is said, and how: one line for each thing done, and for a failure what is wrong and what to do.
 
-# In the journal a line that begins with <N> has that priority.
+# In the journal a line that begins with <N> has that priority. The variable names the stream, which may not be ours (systemd.exec(5)).
 say() {
     local priority=$1
     shift
-    if [ -n "${JOURNAL_STREAM-}" ]; then
+    if [ -n "${JOURNAL_STREAM-}" ] && [ "$JOURNAL_STREAM" = "$(stat --dereference --format=%d:%i "/proc/$$/fd/2")" ]; then
         printf '<%s>%s\n' "$priority" "$*" >&2
     else
         printf '%s\n' "$*" >&2

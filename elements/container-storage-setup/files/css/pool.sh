@@ -71,13 +71,22 @@ share() {
 }
 
 activate_pool() {
-    local path output
+    local path output part
     path=$(mapper_path "$VG" "$CONTAINER_THINPOOL")
-    if ! output=$(lvchange --activate y --ignoreactivationskip "$VG/$CONTAINER_THINPOOL" </dev/null 2>&1); then
-        fatal "cannot activate the thin pool $VG/$CONTAINER_THINPOOL: $output" \
-            "if it wants a repair: lvconvert --repair $VG/$CONTAINER_THINPOOL"
+    if ! output=$(switch_pool_on); then
+        # A run that was killed may have left one half of the pool active, which nobody uses; in use it cannot be removed.
+        for part in "${path}_tmeta" "${path}_tdata"; do
+            [ ! -b "$part" ] || dmsetup remove --retry "$part" >/dev/null 2>&1 || true
+        done
+        output=$(switch_pool_on) ||
+            fatal "cannot activate the thin pool $VG/$CONTAINER_THINPOOL: $output" \
+                "if it wants a repair: lvconvert --repair $VG/$CONTAINER_THINPOOL"
     fi
     until_ready 10 block_device "$path" || fatal "the thin pool is active, but $path did not appear" "see: dmsetup ls"
+}
+
+switch_pool_on() {
+    lvchange --activate y --ignoreactivationskip "$VG/$CONTAINER_THINPOOL" </dev/null 2>&1
 }
 
 # AUTO_EXTEND_POOL: a profile of LVM of its own for this pool, followed by dmeventd.

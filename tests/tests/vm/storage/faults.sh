@@ -1,6 +1,11 @@
 ## a disk that is missing
 settings STORAGE_DRIVER=devicemapper DEVS=/dev/vdz VG=docker DEVICE_WAIT_TIMEOUT=3
 refused "/dev/vdz did not appear within 3 s"
+# A node of nothing is no disk either.
+a=$(disk a 1G)
+losetup -d "$a"
+settings STORAGE_DRIVER=devicemapper DEVS="$a" VG=docker DEVICE_WAIT_TIMEOUT=1
+refused "$a did not appear within 1 s"
 
 ## a disk that is too small stays as it is
 a=$(disk a 1G)
@@ -42,7 +47,7 @@ mkswap -q "$b"
 swapon "$b"
 vgcreate -q other "$c"
 lvcreate -qy -L 1G -n data other
-for case in "$a: it is mounted on /mnt/a" "$b: it is swap space" "$c: other-data is on it"; do
+for case in "$a: it is mounted on $(readlink -f /mnt/a)" "$b: it is swap space" "$c: other-data is on it"; do
     settings STORAGE_DRIVER=devicemapper DEVS="${case%%:*}" VG=docker WIPE_SIGNATURES=true
     refused "${case%%:*} is in use: ${case#*: }"
 done

@@ -11,7 +11,7 @@ cmp "$WORK/in" /var/lib/container-storage-setup/first/infile
 grep -qx '_M_VG_CREATED=yes' /var/lib/container-storage-setup/first/metadata
 same "$("$CSS" list | tail -n 1 | tr -s ' ')" "first devicemapper active" "list"
 "$CSS" list first | grep -qx 'Thin pool: pool'
-same "$(field box/pool lv_skip_activation)" "skip activation" "what happens at boot"
+same "$(field box/pool lv_skip_activation)" skipactivation "what happens at boot"
 [ ! -e "$OUT" ] || fail "docker's options were written"
 refused "there is a storage called first already" create first "$WORK/in"
 refused "the volume box/pool is there already" create second "$WORK/in"

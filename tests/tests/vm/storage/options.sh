@@ -83,16 +83,20 @@ said "EXTRA_DOCKER_STORAGE_OPTIONS is called EXTRA_STORAGE_OPTIONS now"
 options "--storage-driver overlay2 --storage-opt overlay2.override_kernel_check=true "
 
 ## shipped defaults come first, the settings after, the environment not at all
-mkdir -p /usr/share/container-storage-setup
-printf 'STORAGE_DRIVER=overlay\nEXTRA_STORAGE_OPTIONS="--shipped"\n' >/usr/share/container-storage-setup/container-storage-setup
+# /usr cannot be written to in a deployment: a layer lies over its part.
+mkdir -p "$WORK/upper/container-storage-setup" "$WORK/work"
+printf 'STORAGE_DRIVER=overlay\nEXTRA_STORAGE_OPTIONS="--shipped"\n' >"$WORK/upper/container-storage-setup/container-storage-setup"
 settings STORAGE_DRIVER=overlay2
 export EXTRA_STORAGE_OPTIONS=--environment VG=environment DEVS=/dev/environment
-setup
-options "--storage-driver overlay2 --shipped "
-rm "$IN"
-setup
-options "--storage-driver overlay2 --shipped "
-said "is kept"
+privately '
+    mount -t overlay overlay -o "lowerdir=/usr/share,upperdir=$WORK/upper,workdir=$WORK/work" /usr/share
+    setup
+    options "--storage-driver overlay2 --shipped "
+    rm "$IN"
+    setup
+    options "--storage-driver overlay2 --shipped "
+    said "is kept"
+'
 
 ## core: WIPE_SIGNATURES: a filesystem, a foreign table and an old volume group are wiped only when told to
 a=$(disk a 3G)
@@ -117,17 +121,17 @@ same "$(vgs --noheadings -o vg_name,pv_count | xargs)" "docker 3" "volume groups
 unchanged_by setup
 
 ## DEVICE_WAIT_TIMEOUT: a disk that is late
-truncate -s 5G "$WORK/a"
-settings STORAGE_DRIVER=devicemapper DEVS=/dev/loop7 VG=docker DEVICE_WAIT_TIMEOUT=120
-(sleep 12; losetup -P /dev/loop7 "$WORK/a") &
+a=$(disk a 5G)
+settings STORAGE_DRIVER=devicemapper DEVS=/mnt/late VG=docker DEVICE_WAIT_TIMEOUT=120
+(sleep 12; ln -s "$a" /mnt/late) &
 setup
 wait
-said "waiting up to 120 s for /dev/loop7"
+said "waiting up to 120 s for /mnt/late"
 pool_options docker-docker--pool
 
 ## DEVICE_WAIT_TIMEOUT: 0 does not wait
-settings STORAGE_DRIVER=devicemapper DEVS=/dev/loop7 VG=docker DEVICE_WAIT_TIMEOUT=0
-refused "/dev/loop7 did not appear within 0 s"
+settings STORAGE_DRIVER=devicemapper DEVS=/mnt/late VG=docker DEVICE_WAIT_TIMEOUT=0
+refused "/mnt/late did not appear within 0 s"
 ! grep -q waiting "$SAID" || fail "it waited"
 
 ## values that make no sense are named, before anything is touched
