@@ -1,6 +1,7 @@
 //! Pure: recipe + resolved elements + host facts → [`Plan`]. It decides everything; the engine decides nothing.
 
 pub mod blockdev;
+pub mod calendar;
 pub mod compose;
 pub mod draw;
 mod exports;

@@ -2,6 +2,7 @@
 
 use super::dots;
 use super::pages::Pages;
+use isotope_plan::calendar::Moment;
 use std::collections::BTreeMap;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -357,27 +358,13 @@ impl fatfs::TimeProvider for Clock {
     }
 }
 
-/// UTC, held between 1980 and 2107. Days to date by the usual era arithmetic of the proleptic Gregorian calendar.
+/// UTC, held between 1980 and 2107.
 fn date_time(epoch: u64) -> fatfs::DateTime {
-    let epoch = epoch.clamp(315_532_800, 4_354_819_198);
-    let (days, seconds) = (epoch / 86_400, epoch % 86_400);
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_index = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_index + 2) / 5 + 1;
-    let month = if month_index < 10 { month_index + 3 } else { month_index - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    let Moment { year, month, day, hour, minute, second } = Moment::of(epoch.clamp(315_532_800, 4_354_819_198));
     let small = |value: u64| u16::try_from(value).unwrap_or(0);
     fatfs::DateTime {
         date: fatfs::Date { year: small(year), month: small(month), day: small(day) },
-        time: fatfs::Time {
-            hour: small(seconds / 3600),
-            min: small(seconds / 60 % 60),
-            sec: small(seconds % 60),
-            millis: 0,
-        },
+        time: fatfs::Time { hour: small(hour), min: small(minute), sec: small(second), millis: 0 },
     }
 }
 

@@ -1,6 +1,7 @@
 //! Variables: `${basearch}`, `${releasever}`, those of `variables`, and conditions on them.
 
 use super::read::Condition;
+use crate::calendar::Moment;
 use std::collections::BTreeMap;
 
 /// Names and values.
@@ -46,18 +47,6 @@ pub fn holds(condition: &Condition, variables: &Variables) -> Result<bool, Strin
     })
 }
 
-/// Days since 1970 → year, month, day of the Gregorian calendar (Hinnant's `civil_from_days`).
-const fn civil(days: u64) -> (u64, u64, u64) {
-    let days = days + 719_468;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * day_of_year + 2) / 153;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    let year = year_of_era + era * 400 + if month <= 2 { 1 } else { 0 };
-    (year, month, day_of_year - (153 * shifted + 2) / 5 + 1)
-}
-
 /// Replaces `<date:FORMAT>` by the date of `epoch` (seconds since 1970, UTC). The format may have `%Y %m %d %H %M %S %%`.
 ///
 /// # Errors
@@ -65,8 +54,7 @@ const fn civil(days: u64) -> (u64, u64, u64) {
 pub fn dated(text: &str, epoch: u64) -> Result<String, String> {
     let Some((before, rest)) = text.split_once("<date:") else { return Ok(text.to_owned()) };
     let (format, after) = rest.split_once('>').ok_or_else(|| format!("<date:{rest}"))?;
-    let (days, seconds) = (epoch / 86_400, epoch % 86_400);
-    let (year, month, day) = civil(days);
+    let Moment { year, month, day, hour, minute, second } = Moment::of(epoch);
     let mut out = before.to_owned();
     let mut chars = format.chars();
     while let Some(char) = chars.next() {
@@ -78,9 +66,9 @@ pub fn dated(text: &str, epoch: u64) -> Result<String, String> {
             Some('Y') => out.push_str(&format!("{year:04}")),
             Some('m') => out.push_str(&format!("{month:02}")),
             Some('d') => out.push_str(&format!("{day:02}")),
-            Some('H') => out.push_str(&format!("{:02}", seconds / 3_600)),
-            Some('M') => out.push_str(&format!("{:02}", seconds / 60 % 60)),
-            Some('S') => out.push_str(&format!("{:02}", seconds % 60)),
+            Some('H') => out.push_str(&format!("{hour:02}")),
+            Some('M') => out.push_str(&format!("{minute:02}")),
+            Some('S') => out.push_str(&format!("{second:02}")),
             Some('%') => out.push('%'),
             other => return Err(format!("%{}", other.map(String::from).unwrap_or_default())),
         }

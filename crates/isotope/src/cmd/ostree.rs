@@ -12,6 +12,7 @@ mod subject;
 use crate::context::Context;
 use crate::exit::{Class, Failure};
 use isotope_ostree::{ErrorClass, OstreeError};
+use isotope_plan::calendar::Moment;
 use std::process::ExitCode;
 
 /// Arguments of `ostree`.
@@ -75,17 +76,8 @@ fn classed(error: anyhow::Error) -> anyhow::Error {
 
 /// Seconds since 1970 as `2026-01-31 12:00:00`, in UTC.
 fn time(seconds: u64) -> String {
-    let (days, rest) = (seconds / 86400, seconds % 86400);
-    // Days since 0000-03-01, so that leap days come last in their years; eras of 400 years (Howard Hinnant's algorithm).
-    let day = days + 719_468;
-    let (era, of_era) = (day / 146_097, day % 146_097);
-    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = year + era * 400 + u64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}", rest / 3600, rest / 60 % 60, rest % 60)
+    let Moment { year, month, day, hour, minute, second } = Moment::of(seconds);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
 }
 
 #[cfg(test)]
