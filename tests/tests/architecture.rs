@@ -145,6 +145,23 @@ fn every_source_file_says_why_it_exists() {
     assert!(wrong.is_empty(), "files that do not begin with `//!`: {wrong:?}");
 }
 
+/// `cargo xtask test` chooses rungs by the names of tests: one of a `host_` file that is named otherwise would run as a unit test.
+#[test]
+fn tests_are_named_for_their_rung() {
+    let mut wrong = Vec::new();
+    for path in sources_of("crates").into_iter().chain(sources_of("tests")) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if !name.starts_with("host_") || path.parent().is_none_or(|dir| !dir.ends_with("tests")) {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        let tests = text.split("#[test]\n").skip(1);
+        let names = tests.filter_map(|rest| rest.lines().find_map(|line| line.trim_start().strip_prefix("fn ")));
+        wrong.extend(names.filter(|name| !name.starts_with("host_")).map(|test| format!("{name}: {test}")));
+    }
+    assert!(wrong.is_empty(), "tests whose names do not begin with `host_`: {wrong:#?}");
+}
+
 #[test]
 fn every_element_has_a_readme_and_checks() {
     for entry in std::fs::read_dir(root().join("elements")).unwrap().flatten() {

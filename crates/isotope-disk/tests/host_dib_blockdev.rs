@@ -1,6 +1,6 @@
 //! Block devices compared with diskimage-builder itself, which stands in a virtualenv of its own: `ISOTOPE_TEST_DIB` names it
-//! (`python3 -m venv DIR && DIR/bin/pip install diskimage-builder==3.43.0`). Without the variable nothing is compared, and the test
-//! says so. Nothing of it is run as root, and no device is touched.
+//! (`python3 -m venv DIR && DIR/bin/pip install diskimage-builder==3.43.0`). Without the variable the tests fail.
+//! Nothing of it is run as root, and no device is touched.
 
 mod upstream;
 
@@ -33,8 +33,8 @@ json.dump(found, sys.stdout)
 "#;
 
 #[test]
-fn graphs_orders_and_errors_are_upstreams() {
-    let Some(upstream) = Upstream::find() else { return };
+fn host_dib_graphs_orders_and_errors_are_upstreams() {
+    let upstream = Upstream::find();
     let files = upstream.files();
     let args: Vec<&str> = files.iter().filter_map(|path| path.to_str()).collect();
     let theirs: Value = serde_json::from_str(&upstream.python(GRAPHS, &args)).unwrap();
@@ -144,8 +144,8 @@ fn read_back(file: &File) -> PartitionTable {
 }
 
 #[test]
-fn mbrs_are_upstreams_byte_for_byte() {
-    let Some(upstream) = Upstream::find() else { return };
+fn host_dib_mbrs_are_upstreams_byte_for_byte() {
+    let upstream = Upstream::find();
     for (size, align, parts) in mbr_cases() {
         let (ours, _) = written(&mbr_yaml(align, &parts), size);
         let theirs = tempfile::NamedTempFile::new().unwrap();
@@ -163,7 +163,7 @@ fn mbrs_are_upstreams_byte_for_byte() {
 }
 
 #[test]
-fn partx_sfdisk_and_we_read_the_same_mbr() {
+fn host_dib_partx_sfdisk_and_we_read_the_same_mbr() {
     for (size, align, parts) in mbr_cases() {
         let (file, geometry) = written(&mbr_yaml(align, &parts), size);
         let path = file.path().to_str().unwrap();
@@ -193,7 +193,7 @@ fn partx_sfdisk_and_we_read_the_same_mbr() {
 
 /// `sgdisk -n N:0:+SIZEM` for each partition, as upstream calls it, on a copy; then both tables as sgdisk reads them.
 #[test]
-fn gpts_are_those_of_sgdisk() {
+fn host_dib_gpts_are_those_of_sgdisk() {
     let case = |size: u64, parts: &[(&str, &str, &str)]| {
         let list: Vec<String> =
             parts.iter().map(|(name, size, kind)| format!("{{name: {name}, size: {size}, type: '{kind}'}}")).collect();
@@ -247,7 +247,7 @@ fn gpts_are_those_of_sgdisk() {
 }
 
 #[test]
-fn codes_are_those_of_sgdisk() {
+fn host_dib_codes_are_those_of_sgdisk() {
     let said = run("sgdisk", &["-L"]);
     let word = |word: &&str| word.len() == 4 && word.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
     let theirs: std::collections::BTreeSet<u16> =
@@ -272,8 +272,8 @@ fn codes_are_those_of_sgdisk() {
 
 /// Every configuration of upstream that can be made at all is laid out, and its table is sound.
 #[test]
-fn upstreams_configurations_are_laid_out() {
-    let Some(upstream) = Upstream::find() else { return };
+fn host_dib_upstreams_configurations_are_laid_out() {
+    let upstream = Upstream::find();
     let params = Params { seed: uuid::Uuid::from_u128(7), ..Params::default() };
     let mut made = 0;
     for path in upstream.files() {

@@ -80,7 +80,7 @@ fn deploy(sysroot: &Sysroot, rev: &str) -> isotope_ostree::Deployment {
 }
 
 #[test]
-fn a_directory_becomes_a_deployment_over_http() {
+fn host_a_directory_becomes_a_deployment_over_http() {
     let place = Place::new();
     let archive = place.archive("1");
     let server = Server::start(place.path("archive"));
@@ -125,7 +125,7 @@ fn a_directory_becomes_a_deployment_over_http() {
 }
 
 #[test]
-fn an_upgrade_keeps_the_old_one_second_and_merges_etc() {
+fn host_an_upgrade_keeps_the_old_one_second_and_merges_etc() {
     let place = Place::new();
     let archive = place.archive("1");
     let root = place.path("root");
@@ -150,7 +150,7 @@ fn an_upgrade_keeps_the_old_one_second_and_merges_etc() {
 }
 
 #[test]
-fn what_cannot_boot_is_refused_before_anything_is_deployed() {
+fn host_what_cannot_boot_is_refused_before_anything_is_deployed() {
     let place = Place::new();
     let archive = place.archive("1");
     let root = place.path("root");
@@ -188,7 +188,7 @@ fn what_cannot_boot_is_refused_before_anything_is_deployed() {
 }
 
 #[test]
-fn kernel_arguments_change_and_deployments_go() {
+fn host_kernel_arguments_change_and_deployments_go() {
     let place = Place::new();
     let archive = place.archive("1");
     let root = place.path("root");
@@ -214,7 +214,7 @@ fn kernel_arguments_change_and_deployments_go() {
 }
 
 #[test]
-fn bad_names_and_arguments_are_refused_first() {
+fn host_bad_names_and_arguments_are_refused_first() {
     let place = Place::new();
     let root = place.path("root");
     fs::create_dir(&root).unwrap();
@@ -238,7 +238,7 @@ fn bad_names_and_arguments_are_refused_first() {
 }
 
 #[test]
-fn a_root_that_is_full_keeps_nothing_half_deployed() {
+fn host_a_root_that_is_full_keeps_nothing_half_deployed() {
     support::private_mounts();
     let place = Place::new();
     let tree = place.path("tree-big");
@@ -269,7 +269,7 @@ fn a_root_that_is_full_keeps_nothing_half_deployed() {
 }
 
 #[test]
-fn a_tmpfs_can_be_deployed_to() {
+fn host_a_tmpfs_can_be_deployed_to() {
     support::private_mounts();
     let place = Place::new();
     let archive = place.archive("1");

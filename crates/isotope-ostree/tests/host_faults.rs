@@ -64,7 +64,7 @@ fn chain(error: &OstreeError) -> String {
 }
 
 #[test]
-fn a_damaged_object_is_named_with_its_url_and_nothing_is_accepted() {
+fn host_a_damaged_object_is_named_with_its_url_and_nothing_is_accepted() {
     let place = Place::new();
     for kind in ["filez", "dirtree", "dirmeta", "commit"] {
         for fault in [Fault::Damaged, Fault::Halved] {
@@ -90,7 +90,7 @@ fn a_damaged_object_is_named_with_its_url_and_nothing_is_accepted() {
 }
 
 #[test]
-fn a_remote_that_breaks_off_is_resumed() {
+fn host_a_remote_that_breaks_off_is_resumed() {
     let place = Place::new();
     for kind in ["filez", "dirtree", "commit"] {
         let path = place.object(kind);
@@ -117,7 +117,7 @@ fn a_remote_that_breaks_off_is_resumed() {
 }
 
 #[test]
-fn a_short_break_is_not_noticed() {
+fn host_a_short_break_is_not_noticed() {
     let place = Place::new();
     let repo = place.fresh();
     place.server.die_after(100);
@@ -137,7 +137,7 @@ fn a_short_break_is_not_noticed() {
 }
 
 #[test]
-fn a_kill_in_the_middle_is_resumed() {
+fn host_a_kill_in_the_middle_is_resumed() {
     let place = Place::new();
     let repo = place.fresh();
     place.server.die_after(150);
@@ -161,7 +161,7 @@ fn a_kill_in_the_middle_is_resumed() {
 }
 
 #[test]
-fn what_is_not_there_is_told_with_what_is() {
+fn host_what_is_not_there_is_told_with_what_is() {
     let place = Place::new();
     let repo = place.fresh();
     let pull = |what: &str| repo.pull(&Pull::new("test", [what]), &mut |_| {}).unwrap_err();
@@ -190,7 +190,7 @@ fn what_is_not_there_is_told_with_what_is() {
 }
 
 #[test]
-fn a_remote_that_is_none_is_told_apart() {
+fn host_a_remote_that_is_none_is_told_apart() {
     let place = Place::new();
     let repo = place.fresh();
     let pull = |url: &str| {
@@ -211,7 +211,7 @@ fn a_remote_that_is_none_is_told_apart() {
 }
 
 #[test]
-fn what_does_not_fit_is_refused_before_it_comes() {
+fn host_what_does_not_fit_is_refused_before_it_comes() {
     support::private_mounts();
     let place = Place::new();
     let small = PathBuf::from(place.dir.path()).join("small");

@@ -52,7 +52,7 @@ impl Place {
 }
 
 #[test]
-fn a_commit_is_the_one_that_the_ostree_command_makes() {
+fn host_a_commit_is_the_one_that_the_ostree_command_makes() {
     for mode in [Mode::Archive, Mode::Bare, Mode::BareUser] {
         let place = Place::new(mode);
         let tree = place.tree("tree", "1");
@@ -97,7 +97,7 @@ fn sorted_sizes(list: &isotope_ostree::Variant) -> Vec<String> {
 }
 
 #[test]
-fn a_tree_that_no_commit_can_hold_is_refused_with_the_file() {
+fn host_a_tree_that_no_commit_can_hold_is_refused_with_the_file() {
     let place = Place::new(Mode::Archive);
     let tree = place.tree("tree", "1");
     run("mkfifo", &[tree.join("usr/share/pipe").to_str().unwrap()]);
@@ -113,7 +113,7 @@ fn a_tree_that_no_commit_can_hold_is_refused_with_the_file() {
 }
 
 #[test]
-fn large_files_and_hard_links_are_committed_as_the_command_does() {
+fn host_large_files_and_hard_links_are_committed_as_the_command_does() {
     let place = Place::new(Mode::Archive);
     let tree = place.tree("tree", "1");
     // Above what is read into memory.
@@ -130,7 +130,7 @@ fn large_files_and_hard_links_are_committed_as_the_command_does() {
 }
 
 #[test]
-fn history_is_followed_as_far_as_it_goes() {
+fn host_history_is_followed_as_far_as_it_goes() {
     let place = Place::new(Mode::Archive);
     let commits: Vec<Checksum> =
         (1..=3).map(|number| place.commit(&place.tree(&format!("tree{number}"), &number.to_string()), "os")).collect();
@@ -160,7 +160,7 @@ fn history_is_followed_as_far_as_it_goes() {
 }
 
 #[test]
-fn ls_says_what_the_ostree_command_says() {
+fn host_ls_says_what_the_ostree_command_says() {
     for mode in [Mode::Archive, Mode::Bare, Mode::BareUser] {
         let place = Place::new(mode);
         let commit = place.commit(&place.tree("tree", "1"), "os");
@@ -208,7 +208,7 @@ fn blank_size(line: &str) -> String {
 }
 
 #[test]
-fn diff_finds_what_the_ostree_command_finds_and_says_why() {
+fn host_diff_finds_what_the_ostree_command_finds_and_says_why() {
     let place = Place::new(Mode::Archive);
     let tree = place.tree("tree", "1");
     let mut commit = Commit::new(&tree, "os");
@@ -250,7 +250,7 @@ fn diff_finds_what_the_ostree_command_finds_and_says_why() {
 }
 
 #[test]
-fn fsck_finds_what_is_damaged_and_what_is_missing() {
+fn host_fsck_finds_what_is_damaged_and_what_is_missing() {
     let place = Place::new(Mode::Archive);
     place.commit(&place.tree("tree", "1"), "os");
     let clean = place.repo.fsck(&mut |_, _| {}).unwrap();
@@ -277,7 +277,7 @@ fn fsck_finds_what_is_damaged_and_what_is_missing() {
 }
 
 #[test]
-fn a_client_takes_the_static_delta() {
+fn host_a_client_takes_the_static_delta() {
     let place = Place::new(Mode::Archive);
     let first = place.commit(&place.tree("tree1", "1"), "os");
     let second = place.commit(&place.tree("tree2", "2"), "os");
@@ -305,7 +305,7 @@ fn a_client_takes_the_static_delta() {
 }
 
 #[test]
-fn a_checkout_is_the_tree_that_was_committed() {
+fn host_a_checkout_is_the_tree_that_was_committed() {
     for mode in [Mode::Archive, Mode::Bare] {
         let place = Place::new(mode);
         let tree = place.tree("tree", "1");
@@ -339,7 +339,7 @@ fn listing(root: &Path) -> String {
 }
 
 #[test]
-fn files_known_by_hard_links_are_not_read_again() {
+fn host_files_known_by_hard_links_are_not_read_again() {
     let place = Place::new(Mode::Bare);
     let tree = place.tree("tree", "1");
     let first = place.commit(&tree, "os");
@@ -356,7 +356,7 @@ fn files_known_by_hard_links_are_not_read_again() {
 }
 
 #[test]
-fn a_trees_libostree_is_looked_at() {
+fn host_a_trees_libostree_is_looked_at() {
     let place = Place::new(Mode::Archive);
     let tree = place.tree("tree", "1");
     let commit = place.commit(&tree, "os");
@@ -373,7 +373,7 @@ fn a_trees_libostree_is_looked_at() {
 }
 
 #[test]
-fn names_of_remotes_lead_nowhere() {
+fn host_names_of_remotes_lead_nowhere() {
     let place = Place::new(Mode::Archive);
     for name in ["../up", "a/b", ""] {
         assert!(place.repo.set_remote(&Remote::new(name, "http://h/", Verify::None)).is_err(), "{name:?}");
@@ -381,7 +381,7 @@ fn names_of_remotes_lead_nowhere() {
 }
 
 #[test]
-fn what_is_no_repository_or_no_tree_is_said() {
+fn host_what_is_no_repository_or_no_tree_is_said() {
     let place = Place::new(Mode::Archive);
     let error = Repo::open(place.path("nowhere")).unwrap_err();
     assert!(error.to_string().contains("is no ostree repository"), "{error}");

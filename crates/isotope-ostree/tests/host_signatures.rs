@@ -63,7 +63,7 @@ fn homes() -> tempfile::TempDir {
 }
 
 #[test]
-fn gpg_signatures_of_the_wanted_key_only() {
+fn host_gpg_signatures_of_the_wanted_key_only() {
     let place = Place::new();
     let homes = homes();
     let home = homes.path().join("h");
@@ -98,7 +98,7 @@ fn gpg_signatures_of_the_wanted_key_only() {
 }
 
 #[test]
-fn a_remote_may_want_a_signed_summary() {
+fn host_a_remote_may_want_a_signed_summary() {
     let place = Place::new();
     let homes = homes();
     let home = homes.path().join("h");
@@ -128,7 +128,7 @@ fn a_remote_may_want_a_signed_summary() {
 }
 
 #[test]
-fn a_commit_that_was_changed_after_signing_is_refused() {
+fn host_a_commit_that_was_changed_after_signing_is_refused() {
     let place = Place::new();
     let homes = homes();
     let home = homes.path().join("h");
@@ -152,7 +152,7 @@ fn a_commit_that_was_changed_after_signing_is_refused() {
 }
 
 #[test]
-fn files_that_are_no_keys_are_refused() {
+fn host_files_that_are_no_keys_are_refused() {
     let place = Place::new();
     let repo = Repo::create(place.path("repo"), Mode::Bare).unwrap();
     repo.set_fsync(false);
@@ -184,7 +184,7 @@ fn ed25519(place: &Place, name: &str) -> (Ed25519Secret, PathBuf) {
 }
 
 #[test]
-fn ed25519_signatures_of_the_wanted_keys_only() {
+fn host_ed25519_signatures_of_the_wanted_keys_only() {
     let place = Place::new();
     let ((good, good_pem), (bad, _)) = (ed25519(&place, "good"), ed25519(&place, "bad"));
     let verify = Verify::Ed25519 { keys: vec![good.public()], files: Vec::new() };
@@ -222,7 +222,7 @@ fn openssl_finds(place: &Place, key: &Path, data: &Path, signatures: &Path) -> b
 }
 
 #[test]
-fn the_booted_system_gets_its_keys_and_its_url() {
+fn host_the_booted_system_gets_its_keys_and_its_url() {
     let place = Place::new();
     let repo = Repo::create(place.path("repo"), Mode::Bare).unwrap();
     repo.set_fsync(false);

@@ -2,6 +2,7 @@
 
 use crate::bench::{Report, with_hint};
 use crate::images::Kind;
+use crate::scenarios::restart_by_uefi;
 use anyhow::{Context, ensure};
 use isotope_sys::command::Tool;
 use isotope_vm::life::{self, Life};
@@ -53,11 +54,7 @@ pub fn bios(report: &mut Report<'_>) {
         return;
     };
     report.vm_step("once: the same disk boots the first one again, by UEFI", &mut vm, |vm| {
-        vm.power_off(Duration::from_secs(240))?;
-        vm.set_firmware(Firmware::Uefi)?;
-        vm.start()?;
-        vm.wait_for_ssh(boot)?;
-        vm.ssh()?.root("test -d /sys/firmware/efi", SHORT).context("it was not booted by UEFI")?;
+        restart_by_uefi(vm, boot)?;
         let now = booted(vm)?;
         ensure!(now == default, "{now} is booted, and {default} is the default");
         Ok(())

@@ -84,13 +84,19 @@ fn second_kernel(report: &mut Report<'_>, vm: &mut Vm) {
         return;
     }
     report.vm_step("boots the second kernel from the same disk by UEFI", vm, |vm| {
-        vm.power_off(Duration::from_secs(240))?;
-        vm.set_firmware(Firmware::Uefi)?;
-        vm.start()?;
-        vm.wait_for_ssh(boot)?;
-        vm.ssh()?.root("test -d /sys/firmware/efi", SHORT).context("it was not booted by UEFI")?;
+        restart_by_uefi(vm, boot)?;
         expect_healthy(vm, &kernel.release)
     });
+}
+
+/// The same disk in a machine with the other firmware.
+pub fn restart_by_uefi(vm: &mut Vm, boot: Duration) -> anyhow::Result<()> {
+    vm.power_off(Duration::from_secs(240))?;
+    vm.set_firmware(Firmware::Uefi)?;
+    vm.start()?;
+    vm.wait_for_ssh(boot)?;
+    vm.ssh()?.root("test -d /sys/firmware/efi", SHORT).context("it was not booted by UEFI")?;
+    Ok(())
 }
 
 /// A later boot: this kernel, and nothing failed.
