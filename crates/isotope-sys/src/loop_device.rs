@@ -5,8 +5,14 @@
 //! our own, because the `loopdev` crate sets the file first (`LOOP_SET_FD`) and autoclear and offset afterwards, and a `kill -9` in
 //! between leaks the device; the crate serves for the control device and for opening what it hands out.
 //!
-//! Partition nodes, udev and device-mapper are not used. Where `/dev` is not a devtmpfs and lacks `/dev/loopN`, the node is made,
-//! as devtmpfs would, and stays. Must not know: partitions, filesystems.
+//! A device may have partitions: they are told to the kernel one by one ([`LoopDevice::add_partition`]), so that it needs no parser
+//! for the table, and it drops them when it detaches the device. udev and device-mapper are not used. Where `/dev` is not a devtmpfs
+//! and lacks `/dev/loopN`, the node is made, as devtmpfs would, and stays. Must not know: partition tables, filesystems.
+
+mod close;
+mod partition;
+
+pub use partition::{LoopPartition, Slice};
 
 use loopdev::LoopControl;
 use rustix::fs::{FileType, Mode};
@@ -21,6 +27,8 @@ const LOOP_MAJOR: u32 = 7;
 const ATTEMPTS: u32 = 100;
 const LO_FLAGS_READ_ONLY: u32 = 1;
 const LO_FLAGS_AUTOCLEAR: u32 = 4;
+/// The device may have partitions, and the kernel drops them when it is detached.
+const LO_FLAGS_PARTSCAN: u32 = 8;
 
 /// Why a loop device could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -61,9 +69,55 @@ pub enum LoopError {
         /// The cause.
         source: std::io::Error,
     },
+    /// The kernel takes no partition, or has another one of that number.
+    #[error("cannot tell the kernel of partition {number} of {}: {length} bytes at {offset}{}", path.display(), other(*there))]
+    Partition {
+        /// The device.
+        path: PathBuf,
+        /// The partition's number.
+        number: u32,
+        /// Its first byte on the device.
+        offset: u64,
+        /// Its length.
+        length: u64,
+        /// Where the kernel has a partition of this number already: its first byte and its length.
+        there: Option<(u64, u64)>,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// A partition was added, but what the kernel calls it cannot be found.
+    #[error("the kernel has partition {number} of {}, but does not show it in /sys (is /sys mounted?)", path.display())]
+    Hidden {
+        /// The device.
+        path: PathBuf,
+        /// The partition's number.
+        number: u32,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// The kernel refuses to say or to change how a device ends.
+    #[error("cannot change when {} is detached", path.display())]
+    Status {
+        /// The device.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// Somebody else still holds the device.
+    #[error("{} is still attached after {seconds} s: something holds it or a filesystem on it", path.display())]
+    Held {
+        /// The device.
+        path: PathBuf,
+        /// How long it was waited for.
+        seconds: u64,
+    },
     /// Others won every free device.
     #[error("no loop device could be attached in {ATTEMPTS} attempts: other programs took each free one; try again")]
     Contended,
+}
+
+fn other(there: Option<(u64, u64)>) -> String {
+    there.map_or_else(String::new, |(offset, length)| format!("; it has one of {length} bytes at {offset}"))
 }
 
 /// The part of a file that becomes a block device.
@@ -94,9 +148,22 @@ impl LoopDevice {
     /// # Errors
     /// No free device, or the kernel refuses the configuration.
     pub fn attach(backing: &File, part: Part) -> Result<Self, LoopError> {
+        Self::attach_with(backing, part, 0)
+    }
+
+    /// The same for a device that gets partitions. A kernel that reads partition tables shows those of the table at once.
+    ///
+    /// # Errors
+    /// As [`LoopDevice::attach`].
+    pub fn attach_disk(backing: &File, part: Part) -> Result<Self, LoopError> {
+        Self::attach_with(backing, part, LO_FLAGS_PARTSCAN)
+    }
+
+    fn attach_with(backing: &File, part: Part, flags: u32) -> Result<Self, LoopError> {
         let control = LoopControl::open().map_err(LoopError::Control)?;
         for attempt in 0..ATTEMPTS {
-            let found = free_device(&control).and_then(|device| configure(&device, backing, part).map(|()| device));
+            let found =
+                free_device(&control).and_then(|device| configure(&device, backing, (part, flags)).map(|()| device));
             match found {
                 Ok(device) => return Ok(device),
                 Err(LoopError::Configure { source, .. } | LoopError::Free(source)) if is_contention(&source) => {
@@ -165,7 +232,7 @@ fn make_missing_node(control: &LoopControl) -> Result<(), LoopError> {
     }
 }
 
-fn configure(device: &LoopDevice, backing: &File, part: Part) -> Result<(), LoopError> {
+fn configure(device: &LoopDevice, backing: &File, (part, flags): (Part, u32)) -> Result<(), LoopError> {
     let refused = |source| LoopError::Configure {
         path: device.path.clone(),
         offset: part.offset,
@@ -174,7 +241,7 @@ fn configure(device: &LoopDevice, backing: &File, part: Part) -> Result<(), Loop
         source,
     };
     let fd = u32::try_from(backing.as_raw_fd()).map_err(|_| refused(std::io::ErrorKind::InvalidInput.into()))?;
-    let flags = LO_FLAGS_AUTOCLEAR | if part.read_only { LO_FLAGS_READ_ONLY } else { 0 };
+    let flags = flags | LO_FLAGS_AUTOCLEAR | if part.read_only { LO_FLAGS_READ_ONLY } else { 0 };
     let info =
         LoopInfo64 { lo_offset: part.offset, lo_sizelimit: part.length, lo_flags: flags, ..LoopInfo64::default() };
     let config = LoopConfig { fd, block_size: part.block_size, info, reserved: [0; 8] };
@@ -196,6 +263,24 @@ mod ioctl {
         configure,
         0x4C0A,
         super::LoopConfig
+    );
+    nix::ioctl_write_ptr_bad!(
+        /// `BLKPG`: adds or removes a partition.
+        blkpg,
+        0x1269,
+        super::partition::BlkpgArg
+    );
+    nix::ioctl_read_bad!(
+        /// `LOOP_GET_STATUS64`.
+        get_status,
+        0x4C05,
+        super::LoopInfo64
+    );
+    nix::ioctl_write_ptr_bad!(
+        /// `LOOP_SET_STATUS64`.
+        set_status,
+        0x4C04,
+        super::LoopInfo64
     );
 }
 
