@@ -1,7 +1,7 @@
 //! From a layout and a tree to a mounted disk: measure, place, partition, make filesystems, mount, copy, fstab.
 
 use crate::mkfs::{self, Spec};
-use crate::mount::{Mounts, What};
+use crate::mount::{Mounts, What, is_plain};
 use crate::mounted::{Fat, MountedDisk};
 use crate::populate::{self, MountPoint};
 use crate::{DiskError, Fstab, fstab, table};
@@ -115,10 +115,7 @@ fn mount_points(layout: &Layout) -> Result<Vec<MountPoint>, DiskError> {
         .collect();
     let mut seen = BTreeSet::new();
     for point in &points {
-        let parts: Vec<_> = point.path.split('/').collect();
-        let sound = point.path == "/"
-            || (parts.first() == Some(&"") && parts.iter().skip(1).all(|part| !["", ".", ".."].contains(part)));
-        if !sound {
+        if !is_plain(&point.path) {
             return Err(DiskError::Mounts(format!("the mount point `{}` is not a plain absolute path", point.path)));
         }
         if !seen.insert(&point.path) {
@@ -195,7 +192,7 @@ fn mount_all(
             loops.iter().find(|(number, _)| *number == partition.number).map(|(_, device)| PathBuf::from(device.path()))
         };
         match mkfs::format(filesystem.kind) {
-            None => wanted.push((mount, What::Staged { limit: geometry.length(placed) })),
+            None => wanted.push((mount, What::Staged { limit: geometry.length(placed), source: "isotope".into() })),
             Some(format) => {
                 if let Some(((kind, data), device)) = format.mount().zip(device()) {
                     wanted.push((mount, What::Device { device, kind, options: data }));
@@ -206,7 +203,7 @@ fn mount_all(
     wanted.sort_by(|(one, _), (other, _)| one.path.cmp(&other.path));
     let mut mounts = Mounts::below(mountpoint);
     for (mount, what) in wanted {
-        mounts.mount(&what, &mount.path, &tree, options.epoch)?;
+        mounts.mount(&what, &mount.path, Some(&tree), options.epoch)?;
     }
     Ok(mounts)
 }

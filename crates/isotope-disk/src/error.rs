@@ -4,6 +4,7 @@ use crate::mount::MountError;
 use crate::populate::PopulateError;
 use crate::table::TableError;
 use isotope_image::fat::FatError;
+use isotope_plan::blockdev::PlaceError;
 use isotope_plan::geometry::GeometryError;
 use isotope_sys::command::CommandError;
 use isotope_sys::loop_device::LoopError;
@@ -44,6 +45,17 @@ pub enum DiskError {
         partition: String,
         /// The cause.
         source: CommandError,
+    },
+    /// A block device configuration does not fit.
+    #[error(transparent)]
+    Place(#[from] PlaceError),
+    /// The kernel cannot make logical volumes.
+    #[error(
+        "lvm `{lvm}` needs the device mapper, which this host's kernel does not have; load the module (modprobe dm_mod), in a container pass /dev/mapper/control, or take a layout without lvm"
+    )]
+    NoDeviceMapper {
+        /// The entry of the configuration.
+        lvm: String,
     },
     /// A command of LVM failed.
     #[error("cannot make or take down logical volumes: `{command}` failed")]

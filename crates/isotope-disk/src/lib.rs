@@ -5,11 +5,13 @@
 //! host kernel (not vfat); it needs neither udev, partition nodes nor device-mapper.
 //!
 //! Each partition is a loop device of its own, attached with autoclear: whatever kills the process, the kernel unmounts with the
-//! namespace and detaches with the last close. Must not know elements, recipes, boot loaders or terminals.
+//! namespace and detaches with the last close. [`dib`] makes disks for diskimage-builder's hooks, with partitions that the kernel
+//! knows. Must not know elements, recipes, boot loaders or terminals.
 
 #![forbid(unsafe_code)]
 
 mod assemble;
+pub mod dib;
 mod error;
 pub mod fstab;
 pub mod lvm;

@@ -7,7 +7,7 @@
 use crate::DiskError;
 use isotope_plan::blockdev::{Device, LvmPlan, lvm};
 use isotope_sys::command::Tool;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// No copies of metadata in /etc/lvm, and no waiting for a udev that is not there: LVM makes its own nodes.
 const CONFIG: &str = "backup{backup=0 archive=0} activation{udev_sync=0 udev_rules=0}";
@@ -54,7 +54,7 @@ impl Volumes {
     /// Where the kernel shows a volume.
     #[must_use]
     pub fn path(&self, group: &str, volume: &str) -> PathBuf {
-        Path::new(&lvm::device_path(group, volume)).to_owned()
+        path(group, volume)
     }
 
     /// Takes the volumes away from the kernel; the disks keep them.
@@ -82,6 +82,11 @@ impl Volumes {
         let failed = |source| DiskError::Lvm { command: command.join(" "), source };
         tool.env("LVM_SUPPRESS_FD_WARNINGS", "1").args(args).run().map(drop).map_err(failed)
     }
+}
+
+/// Where the kernel shows a volume.
+pub(crate) fn path(group: &str, volume: &str) -> PathBuf {
+    PathBuf::from(lvm::device_path(group, volume))
 }
 
 impl Drop for Volumes {

@@ -83,8 +83,8 @@ fn list(holders: &[String]) -> String {
 pub(crate) enum What {
     /// A device with a filesystem of this kind, with these options.
     Device { device: PathBuf, kind: &'static str, options: &'static str },
-    /// A staged directory in memory, of at most this many bytes.
-    Staged { limit: u64 },
+    /// A staged directory in memory, of at most this many bytes, that says it comes from `source`.
+    Staged { limit: u64, source: PathBuf },
 }
 
 /// Filesystems mounted below one directory. Dropping it detaches them all.
@@ -115,7 +115,13 @@ impl Mounts {
     /// Mounts on `path` of the target. Its parents are mounted already; a missing directory is made.
     ///
     /// Nothing but mount points is on the filesystems yet, so there is no link that could lead astray.
-    pub(crate) fn mount(&mut self, what: &What, path: &str, tree: &TargetDir, epoch: u64) -> Result<(), MountError> {
+    pub(crate) fn mount(
+        &mut self,
+        what: &What,
+        path: &str,
+        tree: Option<&TargetDir>,
+        epoch: u64,
+    ) -> Result<(), MountError> {
         let place = |source| MountError::Place { path: path.to_owned(), source };
         if !is_root(path) {
             make_mount_point(&self.root, path, tree, epoch).map_err(place)?;
@@ -123,7 +129,9 @@ impl Mounts {
         let target = self.host_path(path);
         let (builder, source, kind, data): (_, PathBuf, _, _) = match what {
             What::Device { device, kind, options } => (Mount::builder(), device.clone(), *kind, (*options).to_owned()),
-            What::Staged { limit } => (Mount::builder(), "isotope".into(), "tmpfs", format!("size={limit},mode=0755")),
+            What::Staged { limit, source } => {
+                (Mount::builder(), source.clone(), "tmpfs", format!("size={limit},mode=0755"))
+            }
         };
         let mounted = builder.fstype(kind).flags(MountFlags::NOATIME).data(&data).mount(&source, &target);
         let device = source.display().to_string();
@@ -158,11 +166,21 @@ impl Mounts {
     }
 
     /// Unmounts all, children first. What is busy is waited for.
-    pub(crate) fn close(mut self) -> Result<(), MountError> {
+    pub(crate) fn close(self) -> Result<(), MountError> {
+        self.close_each(&mut |_, _| Ok(()))
+    }
+
+    /// The same; before each is unmounted, when nothing is mounted in it any more, `before` gets its path in the target and on the
+    /// host.
+    pub(crate) fn close_each<E: From<MountError>>(
+        mut self,
+        before: &mut dyn FnMut(&str, &Path) -> Result<(), E>,
+    ) -> Result<(), E> {
         while let Some(last) = self.mounted.last() {
             // Hooks and maintainer scripts have worked in the tree: a link may stand where a directory was.
             drop(self.open(&last.path)?);
             let path = last.path.clone();
+            before(&path, &self.host_path(&path))?;
             self.unmount(&path)?;
             self.mounted.pop();
         }
@@ -197,6 +215,12 @@ impl Drop for Mounts {
     }
 }
 
+/// Whether a mount point is an absolute path of plain names.
+pub(crate) fn is_plain(path: &str) -> bool {
+    let parts: Vec<_> = path.split('/').collect();
+    path == "/" || (parts.first() == Some(&"") && parts.iter().skip(1).all(|part| !["", ".", ".."].contains(part)))
+}
+
 fn is_root(path: &str) -> bool {
     path.trim_matches('/').is_empty()
 }
@@ -221,14 +245,18 @@ fn mount_id_of(fd: &OwnedFd) -> Result<u64, Errno> {
     rustix::fs::statx(fd, "", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID).map(|stat| stat.stx_mnt_id)
 }
 
-/// Makes the directories down to a mount point on the (still empty) disk, each with the mode and owner it has in the tree.
-fn make_mount_point(root: &Path, path: &str, tree: &TargetDir, epoch: u64) -> std::io::Result<()> {
+/// Makes the directories down to a mount point on the (still empty) disk, each with the mode and owner it has in the tree, if there
+/// is one.
+fn make_mount_point(root: &Path, path: &str, tree: Option<&TargetDir>, epoch: u64) -> std::io::Result<()> {
     let mut made = PathBuf::new();
     let mut fd = open_directory(root)?;
     for part in Path::new(path.trim_matches('/')) {
         made.push(part);
-        let in_tree =
-            tree.symlink_metadata(TargetPath::new(&Path::new("/").join(&made))).map_err(std::io::Error::other)?;
+        let in_tree = match tree {
+            Some(tree) => tree.symlink_metadata(TargetPath::new(&Path::new("/").join(&made))),
+            None => Ok(None),
+        };
+        let in_tree = in_tree.map_err(std::io::Error::other)?;
         let is_directory = |mode| rustix::fs::FileType::from_raw_mode(mode) == rustix::fs::FileType::Directory;
         if in_tree.as_ref().is_some_and(|stat| !is_directory(stat.st_mode)) {
             return Err(std::io::Error::from(std::io::ErrorKind::NotADirectory));

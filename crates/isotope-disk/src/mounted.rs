@@ -92,7 +92,10 @@ impl MountedDisk {
             write_fat(fat, &mounts, &disk, &geometry, &options)?;
         }
         progress(Progress::Stage("unmounting the disk".to_owned()));
-        trim(&mounts)?;
+        for (path, host_path) in mounts.devices() {
+            drop(mounts.open(path)?);
+            trim(path, &host_path)?;
+        }
         mounts.close()?;
         drop(loops);
         if options.sync {
@@ -104,14 +107,10 @@ impl MountedDisk {
 
 /// Gives the blocks of deleted files back to the raw file, so that it stays sparse and what was deleted (package caches, secrets of a
 /// hook) is not in the image. On a loop device a trim is a hole punched, so it costs milliseconds.
-fn trim(mounts: &Mounts) -> Result<(), DiskError> {
-    for (path, host_path) in mounts.devices() {
-        drop(mounts.open(path)?);
-        // 64: the file below (a host filesystem without holes) cannot do it.
-        let tool = Tool::new("fstrim").arg(&host_path).ok_codes(&[0, 64]);
-        tool.run().map_err(|source| DiskError::Trim { path: path.to_owned(), source })?;
-    }
-    Ok(())
+pub(crate) fn trim(path: &str, host_path: &Path) -> Result<(), DiskError> {
+    // 64: the file below (a host filesystem without holes) cannot do it.
+    let tool = Tool::new("fstrim").arg(host_path).ok_codes(&[0, 64]);
+    tool.run().map(drop).map_err(|source| DiskError::Trim { path: path.to_owned(), source })
 }
 
 fn write_fat(
