@@ -92,7 +92,7 @@ fn convert(contender: &Contender, raw: &Path, out: &Path) -> Result<(), Box<dyn 
     match contender {
         Contender::Isotope(compression) => {
             let file_name = out.file_name().and_then(|name| name.to_str()).ok_or("no name")?.to_owned();
-            let export = Export { format: Format::Qcow2, compression: *compression, checksums: Vec::new(), file_name };
+            let export = Export::new(Format::Qcow2, *compression, Vec::new(), file_name);
             let dir = out.parent().ok_or("no directory")?;
             export::disk(&File::open(raw)?, &[export], dir, &ExportOptions::default(), &|_| {})?;
         }

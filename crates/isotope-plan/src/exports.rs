@@ -3,8 +3,8 @@
 use crate::planner::implicit;
 use crate::problem::Problem;
 use crate::recipe::{command_line, unknown};
-use crate::{Checksum, Compression, Export, Format};
-use isotope_element::Origin;
+use crate::{Checksum, Compression, Container, Export, Format};
+use isotope_element::{Arch, Origin};
 use std::collections::BTreeMap;
 
 /// An output somebody asks for.
@@ -55,6 +55,8 @@ const FORMS: &[Form] = &[
         tool: Some("mksquashfs"),
         compressions: &[Zstd, Xz, Gzip, Plain],
     },
+    Form { format: Format::Oci, name: "oci", content: Tree, tool: None, compressions: &[Gzip, Zstd, Plain] },
+    Form { format: Format::Aci, name: "aci", content: Tree, tool: None, compressions: &[Gzip, Xz, Plain] },
 ];
 
 impl Format {
@@ -124,6 +126,7 @@ pub(crate) fn settle(
     requests: &[ExportRequest],
     name: &str,
     has_layout: bool,
+    arch: Arch,
 ) -> (Vec<(Export, Origin)>, Vec<Problem>) {
     let default = [ExportRequest::by_default(if has_layout { Format::Qcow2 } else { Format::Tar })];
     let requests = if requests.is_empty() { default.as_slice() } else { requests };
@@ -158,9 +161,21 @@ pub(crate) fn settle(
         let mut checksums = request.checksums.clone().unwrap_or_else(|| vec![Checksum::Sha256]);
         checksums.sort_unstable();
         checksums.dedup();
-        exports.push((Export { format: request.format, compression, checksums, file_name }, request.origin.clone()));
+        let mut export = Export::new(request.format, compression, checksums, file_name);
+        if matches!(export.format, Format::Oci | Format::Aci) {
+            export.container = Some(container(name, arch));
+        }
+        exports.push((export, request.origin.clone()));
     }
     (exports, problems)
+}
+
+fn container(name: &str, arch: Arch) -> Container {
+    let arch = match arch {
+        Arch::X86_64 => "amd64",
+        Arch::Aarch64 => "arm64",
+    };
+    Container { name: format!("{name}:latest"), arch: arch.to_owned(), manifest: None }
 }
 
 /// Containers that compress inside keep their extension, streams get a second one.
@@ -183,7 +198,7 @@ fn form(format: Format) -> &'static Form {
 #[cfg(test)]
 mod tests {
     use super::{ExportRequest, FORMS, settle};
-    use crate::{Compression, Format};
+    use crate::{Arch, Compression, Format};
 
     fn request(format: Format, compression: Option<Compression>) -> ExportRequest {
         ExportRequest { compression, ..ExportRequest::by_default(format) }
@@ -191,10 +206,10 @@ mod tests {
 
     #[test]
     fn defaults_follow_the_layout() {
-        let (exports, problems) = settle(&[], "x", true);
+        let (exports, problems) = settle(&[], "x", true, Arch::X86_64);
         assert!(problems.is_empty());
         assert_eq!((exports[0].0.file_name.as_str(), exports[0].0.compression), ("x.qcow2", Compression::Zstd));
-        let (exports, problems) = settle(&[], "x", false);
+        let (exports, problems) = settle(&[], "x", false, Arch::X86_64);
         assert!(problems.is_empty());
         assert_eq!(exports[0].0.file_name, "x.tar.zst");
     }
@@ -202,7 +217,7 @@ mod tests {
     #[test]
     fn every_format_has_its_line_and_default() {
         for form in FORMS {
-            let (exports, problems) = settle(&[request(form.format, None)], "x", true);
+            let (exports, problems) = settle(&[request(form.format, None)], "x", true, Arch::X86_64);
             assert!(problems.is_empty(), "{}", form.name);
             assert!(exports[0].0.file_name.starts_with(&format!("x.{}", form.name)));
             assert_eq!(ExportRequest::by_name(form.name).map(|request| request.format), Ok(form.format));
@@ -213,7 +228,7 @@ mod tests {
     fn refuses_all_that_cannot_be_at_once() {
         let requests =
             [request(Format::Vhd, Some(Compression::Zstd)), request(Format::Tar, None), request(Format::Tar, None)];
-        let (_, problems) = settle(&requests, "x", false);
+        let (_, problems) = settle(&requests, "x", false, Arch::X86_64);
         insta::assert_snapshot!(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
     }
 }

@@ -3,6 +3,7 @@
 pub mod blockdev;
 pub mod calendar;
 pub mod compose;
+pub mod dib;
 pub mod draw;
 mod exports;
 mod facts;

@@ -351,6 +351,31 @@ pub struct Export {
     pub checksums: Vec<Checksum>,
     /// Final file name.
     pub file_name: String,
+    /// What a container image says of itself; for those formats only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<Container>,
+    /// Options for `qemu-img convert -o`. A disk format that has some is made by qemu-img, whatever it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub qemu_img_options: Option<String>,
+}
+
+impl Export {
+    /// Without what only some formats have.
+    #[must_use]
+    pub const fn new(format: Format, compression: Compression, checksums: Vec<Checksum>, file_name: String) -> Self {
+        Self { format, compression, checksums, file_name, container: None, qemu_img_options: None }
+    }
+}
+
+/// What a container image says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Container {
+    /// Its name: `REPOSITORY:TAG`.
+    pub name: String,
+    /// Its architecture in the words of Go and Debian (`amd64`, `arm64`).
+    pub arch: String,
+    /// For App Container Images: the manifest on the host; without one it is made.
+    pub manifest: Option<PathBuf>,
 }
 
 /// Output formats.
@@ -373,6 +398,10 @@ pub enum Format {
     Tar,
     /// The tree as a squashfs.
     Squashfs,
+    /// The tree as an OCI image of one layer, in an archive that `docker load` and `podman load` take.
+    Oci,
+    /// The tree as an App Container Image (appc).
+    Aci,
 }
 
 /// Compression of an output.

@@ -41,7 +41,7 @@ pub fn plan(recipe: &Recipe, set: &ElementSet, facts: &HostFacts) -> Result<Plan
     let seed = ids::seed(recipe.seed.as_deref(), &recipe.name);
     let disk = disk::plan(&mut scope, recipe, seed);
     let boot = boot::plan(&mut scope, disk.layout.as_ref(), disk.declared);
-    let (exports, export_problems) = exports::settle(&recipe.exports, &recipe.name, disk.declared);
+    let (exports, export_problems) = exports::settle(&recipe.exports, &recipe.name, disk.declared, target.arch);
     scope.problems.extend(export_problems);
     let mut warnings = disk.warnings;
     warnings.extend(boot.warnings);

@@ -47,6 +47,6 @@ pub(super) fn told(events: &Events) -> impl FnMut(Progress) + '_ {
 pub(super) const fn of_disk(format: Format) -> bool {
     match format {
         Format::Raw | Format::Qcow2 | Format::Vmdk | Format::Vhd | Format::Vhdx | Format::Vdi => true,
-        Format::Tar | Format::Squashfs => false,
+        Format::Tar | Format::Squashfs | Format::Oci | Format::Aci => false,
     }
 }

@@ -91,7 +91,7 @@ impl Bench {
     /// Adds an output, and the step that writes it.
     pub fn export(&mut self, format: Format, file_name: &str) -> &mut Self {
         let (compression, checksums) = (Compression::None, vec![Checksum::Sha256]);
-        self.exports.push(Export { format, compression, checksums, file_name: file_name.to_owned() });
+        self.exports.push(Export::new(format, compression, checksums, file_name.to_owned()));
         let index = self.exports.len() - 1;
         self.step(Phase::Export, file_name, StepAction::Export { index })
     }

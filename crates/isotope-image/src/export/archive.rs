@@ -7,7 +7,7 @@ use crate::output::{PendingOutput, is_full};
 use isotope_plan::Export;
 use std::collections::BTreeMap;
 use std::fs::{File, Metadata};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -27,30 +27,52 @@ pub(super) fn make(
     let file = output.file().try_clone().map_err(|error| output.error("write", error))?;
     let stream = Compressed::new(file, export, options, &output)?;
     let Some(stream) = stream else { return Ok(output) };
-    let mut archive = Archive {
-        tar: tar::Builder::new(stream),
-        root,
-        epoch: options.epoch,
-        links: BTreeMap::new(),
-        done: 0,
-        progress,
-    };
-    archive.tar.mode(tar::HeaderMode::Complete);
-    let failed = |(path, source): (PathBuf, io::Error)| {
-        if is_full(&source) {
-            return output.error_needing("write", source, None).into();
-        }
-        ExportError::Input { what: "in the tree", path, source }
-    };
-    archive.directory(Path::new("")).map_err(failed)?;
-    let stream = archive.tar.into_inner().map_err(|error| output.error("write", error))?;
+    let stream = write(root, Path::new("."), tar::Builder::new(stream), &output, options, progress)?;
+    let stream = stream.into_inner().map_err(|error| output.error("write", error))?;
     stream.finish().map_err(|error| output.error("write", error))?;
     Ok(output)
 }
 
-struct Archive<'a> {
-    tar: tar::Builder<Compressed>,
+/// Writes all of `root` below `prefix` into an archive that becomes `output`, and hands the archive back for what follows.
+#[expect(clippy::too_many_arguments, reason = "a tree, its place, an archive and its file, and how")]
+pub(super) fn write<W: Write>(
+    root: &Path,
+    prefix: &Path,
+    mut tar: tar::Builder<W>,
+    output: &PendingOutput,
+    options: &ExportOptions,
+    progress: &(dyn Fn(ExportProgress) + Sync),
+) -> Result<tar::Builder<W>, ExportError> {
+    tar.mode(tar::HeaderMode::Complete);
+    let mut archive = Archive { tar, root, prefix, epoch: options.epoch, links: BTreeMap::new(), done: 0, progress };
+    archive.directory(Path::new("")).map_err(|(path, source)| {
+        if is_full(&source) {
+            return output.error_needing("write", source, None).into();
+        }
+        ExportError::Input { what: "in the tree", path, source }
+    })?;
+    Ok(archive.tar)
+}
+
+/// A file that is not of the tree, such as a manifest.
+pub(super) fn text<W: Write>(tar: &mut tar::Builder<W>, name: &str, content: &[u8], epoch: u64) -> io::Result<()> {
+    tar.append_data(&mut header(content.len() as u64, epoch), name, content)
+}
+
+/// The header of such a file.
+pub(super) fn header(size: u64, epoch: u64) -> tar::Header {
+    let mut header = tar::Header::new_gnu();
+    header.set_mode(0o644);
+    header.set_size(size);
+    header.set_mtime(if epoch == u64::MAX { 0 } else { epoch });
+    header
+}
+
+struct Archive<'a, W: Write> {
+    tar: tar::Builder<W>,
     root: &'a Path,
+    /// Where the root is in the archive: `.` or a name.
+    prefix: &'a Path,
     epoch: u64,
     /// Device and inode of files with several names → their first name.
     links: BTreeMap<(u64, u64), PathBuf>,
@@ -60,14 +82,14 @@ struct Archive<'a> {
 
 type Failed = (PathBuf, io::Error);
 
-impl Archive<'_> {
+impl<W: Write> Archive<'_, W> {
     /// A directory and all below it, sorted by name.
     fn directory(&mut self, relative: &Path) -> Result<(), Failed> {
         let path = self.root.join(relative);
         let failed = |error| (path.clone(), error);
         if relative.as_os_str().is_empty() {
             let meta = path.symlink_metadata().map_err(failed)?;
-            self.entry(Path::new("."), &path, &meta).map_err(failed)?;
+            self.entry(self.prefix, &path, &meta).map_err(failed)?;
         }
         if MOUNT_POINTS.iter().any(|dir| Path::new(dir) == relative) {
             return Ok(());
@@ -82,7 +104,7 @@ impl Archive<'_> {
             let (relative, path) = (relative.join(&name), path.join(&name));
             let failed = |error| (path.clone(), error);
             let meta = path.symlink_metadata().map_err(failed)?;
-            self.entry(&Path::new(".").join(&relative), &path, &meta).map_err(failed)?;
+            self.entry(&self.prefix.join(&relative), &path, &meta).map_err(failed)?;
             if meta.is_dir() {
                 self.directory(&relative)?;
             }

@@ -41,14 +41,13 @@ pub fn disk(
     for (index, export) in exports.iter().enumerate() {
         let path = out_dir.join(&export.file_name);
         match export.format {
+            _ if qemu_img::makes(export) => qemu_img::check(export)?,
             Format::Qcow2 => {
                 sinks.push((index, Box::new(qcow2::Qcow2Output::new(&path, export, size, total, options)?)))
             }
             Format::Raw => sinks.push((index, Box::new(RawOutput::new(&path, export, (raw, size), options)?))),
-            Format::Vmdk | Format::Vhd | Format::Vhdx | Format::Vdi => qemu_img::check(export)?,
-            Format::Tar | Format::Squashfs => {
-                let file_name = export.file_name.clone();
-                return Err(ExportError::Kind { format: export.format, needs: "a tree", file_name });
+            format => {
+                return Err(ExportError::Kind { format, needs: "a tree", file_name: export.file_name.clone() });
             }
         }
     }
@@ -58,7 +57,7 @@ pub fn disk(
         pending.push((index, sink.finish()?));
     }
     for (index, export) in exports.iter().enumerate() {
-        if qemu_img::makes(export.format) {
+        if qemu_img::makes(export) {
             pending.push((index, qemu_img::convert(raw, export, &out_dir.join(&export.file_name))?));
         }
     }

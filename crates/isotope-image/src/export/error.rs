@@ -70,5 +70,7 @@ pub(crate) const fn format_name(format: Format) -> &'static str {
         Format::Vdi => "vdi",
         Format::Tar => "tar",
         Format::Squashfs => "squashfs",
+        Format::Oci => "oci",
+        Format::Aci => "aci",
     }
 }

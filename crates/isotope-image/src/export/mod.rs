@@ -3,10 +3,12 @@
 //!
 //! A new format is one file here and one line in [`disk()`] or [`tree()`].
 
+mod aci;
 mod archive;
 mod compress;
 mod disk;
 mod error;
+mod oci;
 mod qcow2;
 mod qemu_img;
 mod raw;

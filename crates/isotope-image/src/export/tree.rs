@@ -1,6 +1,6 @@
 //! Archives of a tree.
 
-use super::{ExportError, ExportOptions, ExportProgress, Exported, archive, disk, squashfs};
+use super::{ExportError, ExportOptions, ExportProgress, Exported, aci, archive, disk, oci, squashfs};
 use isotope_plan::{Export, Format};
 use std::path::Path;
 
@@ -21,6 +21,8 @@ pub fn tree(
         let output = match export.format {
             Format::Tar => archive::make(root, export, &path, options, progress)?,
             Format::Squashfs => squashfs::make(root, export, &path, options)?,
+            Format::Oci => oci::make(root, export, &path, options, progress)?,
+            Format::Aci => aci::make(root, export, &path, options, progress)?,
             format => return Err(ExportError::Kind { format, needs: "a disk", file_name: export.file_name.clone() }),
         };
         made.push(disk::name(output, export)?);

@@ -1,0 +1,8 @@
+//! Pure: builds of diskimage-builder's elements.
+//!
+//! [`Options`] and the environment → [`Request`]. What the words mean is diskimage-builder's documentation; where its program
+//! differs from that, the documentation holds (docs/diskimage-builder.md lists those places).
+
+mod request;
+
+pub use request::{Breaks, ImageFormat, Options, Program, Request};
