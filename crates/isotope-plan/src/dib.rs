@@ -3,6 +3,7 @@
 //! [`Options`] and the environment → [`Request`]. What the words mean is diskimage-builder's documentation; where its program
 //! differs from that, the documentation holds (docs/diskimage-builder.md lists those places).
 
+pub mod definitions;
 mod request;
 
 pub use request::{Breaks, ImageFormat, Options, Program, Request};

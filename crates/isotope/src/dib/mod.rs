@@ -3,7 +3,10 @@
 //! In: the command line and the environment of diskimage-builder's users. Out: what its own programs print, and their exit
 //! codes. One file each, one line of [`PROGRAMS`] each.
 
+mod diskimage_builder;
 mod element_info;
+mod log;
+mod options;
 mod run_parts;
 
 use std::ffi::OsString;
@@ -14,7 +17,11 @@ use std::process::ExitCode;
 type Program = fn(&[OsString]) -> ExitCode;
 
 /// By the last part of the path that a program is started by.
-pub const PROGRAMS: &[(&str, Program)] = &[("dib-run-parts", run_parts::main), ("element-info", element_info::main)];
+pub const PROGRAMS: &[(&str, Program)] = &[
+    ("dib-run-parts", run_parts::main),
+    ("diskimage-builder", diskimage_builder::main),
+    ("element-info", element_info::main),
+];
 
 /// Runs as another program, if the binary was started by its name.
 pub fn by_name(mut args: impl Iterator<Item = OsString>) -> Option<ExitCode> {
