@@ -41,14 +41,25 @@ impl Volumes {
         activation: Activation,
     ) -> Result<Self, DiskError> {
         let text = |device: &Device| path(device).to_string_lossy().into_owned();
-        let physical = plans.iter().flat_map(|plan| &plan.physical);
-        let devices: Vec<String> = physical.map(|physical| text(&physical.device)).collect();
         // Dropped on the way out of a failure, it takes down what is there.
-        let made = Self { plans: plans.to_vec(), devices: devices.join(","), activation };
+        let made = Self::adopt(plans, path, activation);
         for command in plans.iter().flat_map(|plan| lvm::create(plan, &text)) {
             made.run(&command)?;
         }
         Ok(made)
+    }
+
+    /// Volumes that another process made.
+    pub(crate) fn adopt(plans: &[LvmPlan], path: &dyn Fn(&Device) -> PathBuf, activation: Activation) -> Self {
+        let physical = plans.iter().flat_map(|plan| &plan.physical);
+        let devices: Vec<String> =
+            physical.map(|physical| path(&physical.device).to_string_lossy().into_owned()).collect();
+        Self { plans: plans.to_vec(), devices: devices.join(","), activation }
+    }
+
+    /// Leaves them active.
+    pub(crate) fn forget(&mut self) {
+        self.plans.clear();
     }
 
     /// Where the kernel shows a volume.

@@ -9,6 +9,7 @@ use isotope_sys::target::{TargetDir, TargetPath};
 use nix::mount::{MntFlags, umount2};
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, StatxFlags};
 use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -93,11 +94,12 @@ pub(crate) enum What {
 pub(crate) struct Mounts {
     root: PathBuf,
     /// In the order of mounting.
-    mounted: Vec<Mounted>,
+    mounted: Vec<Held>,
 }
 
-#[derive(Debug)]
-struct Mounted {
+/// A mount.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Held {
     /// Path in the target.
     path: String,
     /// Whether it is a filesystem of the disk, and not a staged directory.
@@ -138,8 +140,23 @@ impl Mounts {
         mounted.map_err(|source| MountError::Mount { kind, device, path: path.to_owned(), source })?;
         let id = mount_id(&target).map_err(|errno| place(errno.into()))?;
         let on_disk = matches!(what, What::Device { .. });
-        self.mounted.push(Mounted { path: path.to_owned(), on_disk, id });
+        self.mounted.push(Held { path: path.to_owned(), on_disk, id });
         Ok(())
+    }
+
+    /// What another process mounted, in the order of mounting.
+    pub(crate) fn adopt(root: &Path, mounted: Vec<Held>) -> Self {
+        Self { root: root.to_owned(), mounted }
+    }
+
+    /// What is mounted, in the order of mounting.
+    pub(crate) fn held(&self) -> Vec<Held> {
+        self.mounted.clone()
+    }
+
+    /// Leaves everything mounted.
+    pub(crate) fn forget(&mut self) {
+        self.mounted.clear();
     }
 
     /// The filesystems of the disk: mount point in the target and on the host.

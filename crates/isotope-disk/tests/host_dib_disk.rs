@@ -316,7 +316,8 @@ fn host_dib_volumes_need_the_device_mapper() {
 }
 
 fn say(line: &str) {
-    writeln!(std::io::stdout(), "{line}").unwrap();
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}").unwrap();
 }
 
 /// Started anew by [`host_dib_killed_at_any_moment_leaves_nothing`]: makes disks until it is killed.

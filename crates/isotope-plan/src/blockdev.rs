@@ -16,6 +16,7 @@ mod graph;
 mod image_size;
 mod layout;
 pub mod lvm;
+mod parameters;
 mod place;
 mod preflight;
 mod read;
@@ -35,6 +36,7 @@ pub use layout::{
     Device, DiskPlan, FilesystemPlan, FstabLine, GroupPlan, IMAGE_DISK, LayoutPlan, LvmPlan, MountPlan, PartitionCode,
     PartitionPlan, PhysicalPlan, Segment, TablePlan, VolumePlan, VolumeSize,
 };
+pub use parameters::Parameters;
 pub use place::{Extended, PlaceError, extended, place};
 pub use preflight::preflight;
 pub use show::{show, to_json};

@@ -38,6 +38,22 @@ impl Attached {
         Ok(Self { name: plan.name.clone(), geometry, partitions, device, raw, path })
     }
 
+    /// Takes over a disk that another process left attached.
+    pub(super) fn adopt(plan: &DiskPlan, geometry: Geometry, number: u32, path: PathBuf) -> Result<Self, DiskError> {
+        let raw = OpenOptions::new().read(true).write(true).open(&path);
+        let raw = raw.map_err(|source| DiskError::Raw { path: path.clone(), source })?;
+        let failed = |source| DiskError::Loop { partition: plan.name.clone(), source };
+        let device = LoopDevice::adopt(number, &raw).map_err(failed)?;
+        let partitions = geometry.partitions.iter().map(|placed| device.partition(placed.number));
+        let partitions = partitions.collect::<Result<_, _>>().map_err(failed)?;
+        Ok(Self { name: plan.name.clone(), geometry, partitions, device, raw, path })
+    }
+
+    /// Its raw file.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Detaches it and waits until the kernel has.
     pub(super) fn close(self, sync: bool) -> Result<RawImage, DiskError> {
         let Self { name, geometry, partitions, device, raw, path } = self;

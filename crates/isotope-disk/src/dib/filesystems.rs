@@ -86,8 +86,14 @@ pub(super) fn mount(
     Ok((mounted, fats))
 }
 
+/// Those whose mount points are staged.
+pub(super) fn fats(plan: &LayoutPlan, disks: &[Attached]) -> Vec<StagedFat> {
+    let fats = mounts(plan).filter(|(_, made)| made.filesystem.kind == FilesystemKind::Fat);
+    fats.map(|(mount, made)| staged(plan, disks, made, &mount.path)).collect()
+}
+
 /// The FAT of a plan's filesystem.
-pub(super) fn staged(plan: &LayoutPlan, disks: &[Attached], made: &FilesystemPlan, mount: &str) -> StagedFat {
+fn staged(plan: &LayoutPlan, disks: &[Attached], made: &FilesystemPlan, mount: &str) -> StagedFat {
     let sector_size = u32::try_from(sector_size(&made.device, disks)).unwrap_or(512);
     let first = match &made.device {
         Device::Partition { disk, number } => {

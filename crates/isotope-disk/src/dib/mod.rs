@@ -14,6 +14,9 @@
 mod attached;
 mod fat;
 mod filesystems;
+mod state;
+
+pub use state::{DibDevice, DibState, Owner};
 
 use crate::lvm::{Activation, Volumes};
 use crate::mount::Mounts;
@@ -102,8 +105,7 @@ impl DibDisk {
         };
         filesystems::make(plan, &disks, options.epoch, progress)?;
         let (mounts, fats) = filesystems::mount(plan, &disks, options)?;
-        let devices =
-            plan.devices().into_iter().map(|(name, device)| (name.to_owned(), path_of(&device, &disks))).collect();
+        let devices = named(plan, &disks);
         Ok(Self { mounts, fats, volumes, disks, raws, devices, image, epoch: options.epoch, sync: options.sync })
     }
 
@@ -158,6 +160,11 @@ impl DibDisk {
 #[must_use]
 pub fn has_device_mapper() -> bool {
     Path::new("/sys/class/misc/device-mapper").exists()
+}
+
+/// Every device by its name.
+fn named(plan: &LayoutPlan, disks: &[Attached]) -> Vec<(String, PathBuf)> {
+    plan.devices().into_iter().map(|(name, device)| (name.to_owned(), path_of(&device, disks))).collect()
 }
 
 /// Where a device is on the host.

@@ -54,6 +54,11 @@ impl LoopPartition {
         self.number
     }
 
+    /// Leaves a node that this has made where it is.
+    pub const fn keep_node(&mut self) {
+        self.made = false;
+    }
+
     /// The open device.
     #[must_use]
     pub const fn device(&self) -> &File {

@@ -16,6 +16,8 @@ pub struct Args {}
 struct Finding {
     what: String,
     ok: bool,
+    /// Only some builds need it.
+    optional: bool,
     detail: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     remedy: Option<String>,
@@ -24,7 +26,11 @@ struct Finding {
 impl Finding {
     fn new(what: &str, ok: bool, detail: impl Into<String>, remedy: &str) -> Self {
         let remedy = (!ok && !remedy.is_empty()).then(|| remedy.to_owned());
-        Self { what: what.to_owned(), ok, detail: detail.into(), remedy }
+        Self { what: what.to_owned(), ok, optional: false, detail: detail.into(), remedy }
+    }
+
+    fn optional(self) -> Self {
+        Self { optional: true, ..self }
     }
 }
 
@@ -46,6 +52,13 @@ pub fn run(_args: &Args, ctx: &Context) -> anyhow::Result<ExitCode> {
         ),
         Finding::new("loop devices", facts.loop_devices, "/dev/loop-control", "load the kernel module `loop`"),
         Finding::new(
+            "device mapper",
+            facts.device_mapper,
+            "for logical volumes (lvm of diskimage-builder's layouts), and for nothing else",
+            "load the kernel module `dm_mod`; in a container, pass /dev/mapper/control",
+        )
+        .optional(),
+        Finding::new(
             "memory available",
             facts.memory.0 > 2 << 30,
             facts.memory.to_string(),
@@ -65,14 +78,18 @@ pub fn run(_args: &Args, ctx: &Context) -> anyhow::Result<ExitCode> {
     findings.push(Finding::new("UEFI firmware for guests", uefi.is_ok(), "OVMF", "install ovmf"));
     let examination = Examination { findings, mirrors: facts.mirrors };
     ctx.out.data(&examination, || describe(&examination))?;
-    let missing = examination.findings.iter().any(|finding| !finding.ok);
+    let missing = examination.findings.iter().any(|finding| !finding.ok && !finding.optional);
     Ok(if missing { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }
 
 fn describe(examination: &Examination) -> String {
     let mut text = String::new();
     for finding in &examination.findings {
-        let mark = if finding.ok { "ok     " } else { "MISSING" };
+        let mark = match (finding.ok, finding.optional) {
+            (true, _) => "ok     ",
+            (false, true) => "absent ",
+            (false, false) => "MISSING",
+        };
         let remedy = finding.remedy.as_ref().map(|remedy| format!("  → {remedy}")).unwrap_or_default();
         writeln!(text, "{mark}  {:<26} {}{remedy}", finding.what, finding.detail).unwrap_or_default();
     }

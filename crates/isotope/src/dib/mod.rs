@@ -1,8 +1,10 @@
-//! diskimage-builder's programs, by name of the binary: `element-info` and `dib-run-parts` as links to `isotope`.
+//! diskimage-builder's programs, by name of the binary: `element-info`, `dib-run-parts` and so on as links to `isotope`.
 //!
 //! In: the command line and the environment of diskimage-builder's users. Out: what its own programs print, and their exit
 //! codes. One file each, one line of [`PROGRAMS`] each.
 
+mod block_device;
+mod block_device_state;
 mod diskimage_builder;
 mod element_info;
 mod log;
@@ -18,6 +20,7 @@ type Program = fn(&[OsString]) -> ExitCode;
 
 /// By the last part of the path that a program is started by.
 pub const PROGRAMS: &[(&str, Program)] = &[
+    ("dib-block-device", block_device::main),
     ("dib-run-parts", run_parts::main),
     ("diskimage-builder", diskimage_builder::main),
     ("element-info", element_info::main),
