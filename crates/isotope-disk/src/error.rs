@@ -65,6 +65,14 @@ pub enum DiskError {
         /// The cause.
         source: CommandError,
     },
+    /// A logical volume that was made cannot be held.
+    #[error("cannot hold the logical volume {}", path.display())]
+    Volume {
+        /// Its node.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
     /// A FAT filesystem cannot be written.
     #[error("cannot write the FAT filesystem of partition `{partition}`")]
     Fat {

@@ -3,14 +3,24 @@
 //!
 //! The commands see the devices of this layout and no others (`--devices`), so that a group of the host with the same name is not
 //! touched, and they leave nothing in the host's /etc/lvm. Needs the device mapper; preflight says so where there is none.
+//!
+//! When all are made, each is held open and the kernel is asked to remove it with its last holder: a build that is killed leaves no
+//! volume, and so no loop device below one. Only while they are being made would a kill leave some.
 
 use crate::DiskError;
-use isotope_plan::blockdev::{Device, LvmPlan, lvm};
+use isotope_plan::blockdev::{Device, LvmPlan, Segment, lvm};
 use isotope_sys::command::Tool;
-use std::path::PathBuf;
+use isotope_sys::device_mapper::{self, Mapped};
+use std::fs::File;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// No copies of metadata in /etc/lvm, and no waiting for a udev that is not there: LVM makes its own nodes.
 const CONFIG: &str = "backup{backup=0 archive=0} activation{udev_sync=0 udev_rules=0}";
+
+/// How long the kernel may take to remove volumes that nobody holds any more, or somebody else to let go of one.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How far volumes are brought up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +38,10 @@ pub struct Volumes {
     plans: Vec<LvmPlan>,
     devices: String,
     activation: Activation,
+    /// Held open, so that they stay.
+    held: Vec<File>,
+    /// How the UUIDs of the kernel's devices begin.
+    uuids: Vec<String>,
 }
 
 impl Volumes {
@@ -42,24 +56,102 @@ impl Volumes {
     ) -> Result<Self, DiskError> {
         let text = |device: &Device| path(device).to_string_lossy().into_owned();
         // Dropped on the way out of a failure, it takes down what is there.
-        let made = Self::adopt(plans, path, activation);
+        let mut made = Self::adopt(plans, path, activation);
         for command in plans.iter().flat_map(|plan| lvm::create(plan, &text)) {
             made.run(&command)?;
+        }
+        if activation == Activation::Kernel {
+            made.hold()?;
         }
         Ok(made)
     }
 
-    /// Volumes that another process made.
-    pub(crate) fn adopt(plans: &[LvmPlan], path: &dyn Fn(&Device) -> PathBuf, activation: Activation) -> Self {
+    /// Takes over volumes that another process made and left.
+    pub(crate) fn take_over(plans: &[LvmPlan], path: &dyn Fn(&Device) -> PathBuf) -> Result<Self, DiskError> {
+        let mut made = Self::adopt(plans, path, Activation::Kernel);
+        made.hold()?;
+        Ok(made)
+    }
+
+    /// Volumes that are there already.
+    fn adopt(plans: &[LvmPlan], path: &dyn Fn(&Device) -> PathBuf, activation: Activation) -> Self {
         let physical = plans.iter().flat_map(|plan| &plan.physical);
         let devices: Vec<String> =
             physical.map(|physical| path(&physical.device).to_string_lossy().into_owned()).collect();
-        Self { plans: plans.to_vec(), devices: devices.join(","), activation }
+        Self { plans: plans.to_vec(), devices: devices.join(","), activation, held: Vec::new(), uuids: Vec::new() }
     }
 
     /// Leaves them active.
     pub(crate) fn forget(&mut self) {
         self.plans.clear();
+        self.held.clear();
+    }
+
+    /// Holds each volume, and has the kernel remove it with its last holder: mounts are holders, too.
+    fn hold(&mut self) -> Result<(), DiskError> {
+        let volumes = self.plans.iter().flat_map(|plan| &plan.volumes);
+        for volume in volumes.filter(|volume| volume.segment != Segment::ThinPool) {
+            let path = path(&volume.group, &volume.name);
+            match File::open(&path) {
+                Ok(device) => self.held.push(device),
+                // One that nobody held has gone with the process that made it.
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(source) => return Err(DiskError::Volume { path, source }),
+            }
+        }
+        for group in self.plans.iter().flat_map(|plan| &plan.groups) {
+            let command = ["vgs", "--noheadings", "-o", "vg_uuid", &group.name].map(str::to_owned);
+            let uuid = self.output(&command)?;
+            self.uuids.push(format!("LVM-{}", uuid.trim().replace('-', "")));
+        }
+        for mapped in self.mapped() {
+            let path = Path::new("/dev/mapper").join(&mapped.name);
+            device_mapper::remove_with_last_holder(&mapped.uuid)
+                .map_err(|source| DiskError::Volume { path, source })?;
+        }
+        Ok(())
+    }
+
+    /// What the kernel has of these groups: volumes, and what thin pools are made of.
+    fn mapped(&self) -> Vec<Mapped> {
+        self.uuids.iter().flat_map(|uuid| device_mapper::with_uuid(uuid)).collect()
+    }
+
+    /// Lets go of the volumes and waits until the kernel has removed them. Says whether it has.
+    fn let_go(&mut self) -> bool {
+        let names: Vec<String> = self.mapped().into_iter().map(|mapped| mapped.name).collect();
+        let held = !self.held.is_empty();
+        self.held.clear();
+        let start = Instant::now();
+        while held && !self.mapped().is_empty() && start.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let gone = held && self.mapped().is_empty();
+        if gone {
+            // Without a udev that knows of them, their nodes are nobody's.
+            for name in names {
+                std::fs::remove_file(Path::new("/dev/mapper").join(name)).ok();
+            }
+            for (group, volume) in self.volumes() {
+                std::fs::remove_file(Path::new("/dev").join(&group).join(volume)).ok();
+                std::fs::remove_dir(Path::new("/dev").join(group)).ok();
+            }
+        }
+        gone
+    }
+
+    fn volumes(&self) -> Vec<(String, String)> {
+        let volumes = self.plans.iter().flat_map(|plan| &plan.volumes);
+        volumes.map(|volume| (volume.group.clone(), volume.name.clone())).collect()
+    }
+
+    /// Has LVM take the volumes away: what the kernel has not removed by itself, because somebody has it or it is nowhere held.
+    fn deactivate(&self) -> Result<(), DiskError> {
+        let mut result = Ok(());
+        for command in self.plans.iter().rev().flat_map(lvm::deactivate) {
+            result = result.and(self.run(&command));
+        }
+        result
     }
 
     /// Where the kernel shows a volume.
@@ -73,16 +165,17 @@ impl Volumes {
     /// # Errors
     /// One is still in use.
     pub fn close(mut self) -> Result<(), DiskError> {
-        let plans = std::mem::take(&mut self.plans);
-        let mut result = Ok(());
-        for command in plans.iter().rev().flat_map(lvm::deactivate) {
-            result = result.and(self.run(&command));
-        }
+        let result = if self.let_go() { Ok(()) } else { self.deactivate() };
+        self.plans.clear();
         result
     }
 
     fn run(&self, command: &[String]) -> Result<(), DiskError> {
-        let Some((program, args)) = command.split_first() else { return Ok(()) };
+        self.output(command).map(drop)
+    }
+
+    fn output(&self, command: &[String]) -> Result<String, DiskError> {
+        let Some((program, args)) = command.split_first() else { return Ok(String::new()) };
         let mut tool = Tool::new(program).args(["--devices", &self.devices, "--config", CONFIG]);
         if self.activation == Activation::None {
             tool = tool.args(["--driverloaded", "n"]);
@@ -91,7 +184,7 @@ impl Volumes {
             }
         }
         let failed = |source| DiskError::Lvm { command: command.join(" "), source };
-        tool.env("LVM_SUPPRESS_FD_WARNINGS", "1").args(args).run().map(drop).map_err(failed)
+        tool.env("LVM_SUPPRESS_FD_WARNINGS", "1").args(args).run().map(|output| output.text()).map_err(failed)
     }
 }
 
@@ -102,9 +195,9 @@ pub(crate) fn path(group: &str, volume: &str) -> PathBuf {
 
 impl Drop for Volumes {
     fn drop(&mut self) {
-        for command in self.plans.iter().rev().flat_map(lvm::deactivate) {
+        if !self.plans.is_empty() && !self.let_go() {
             // What was not made yet cannot be taken down.
-            drop(self.run(&command));
+            drop(self.deactivate());
         }
     }
 }

@@ -1,11 +1,11 @@
-//! LVM on loop devices, without the device mapper: what LVM itself reads from the disks is what was planned.
+//! LVM on partitions of a loop device, without the device mapper: what LVM itself reads from the disks is what was planned.
 
 use isotope_disk::lvm::{Activation, Volumes};
 use isotope_disk::table;
 use isotope_plan::Bytes;
 use isotope_plan::blockdev::{self, Config, Device, Graph, LayoutPlan, Params};
 use isotope_sys::command::Tool;
-use isotope_sys::loop_device::{LoopDevice, Part};
+use isotope_sys::loop_device::{LoopDevice, Part, Slice};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -48,12 +48,15 @@ fn host_volumes_are_what_was_planned() {
     file.as_file().set_len(512 << 20).unwrap();
     let geometry = blockdev::place(&plan.disks[0], Some(Bytes::mib(512))).unwrap();
     table::write_planned(&plan.disks[0], &geometry, file.as_file()).unwrap();
+    // As hooks see them: partitions that the kernel knows.
+    let length = geometry.total_bytes().0;
+    let disk = LoopDevice::attach_disk(file.as_file(), Part { offset: 0, length, block_size: 512, read_only: false });
+    let disk = disk.unwrap();
     let mut loops = BTreeMap::new();
     for placed in &geometry.partitions {
         let (offset, length) = (geometry.offset(placed), geometry.length(placed));
-        let part = Part { offset, length, block_size: 512, read_only: false };
-        let device = LoopDevice::attach(file.as_file(), part).unwrap();
-        loops.insert(placed.number, device);
+        let partition = disk.add_partition(Slice { number: placed.number, offset, length }).unwrap();
+        loops.insert(placed.number, partition);
     }
     let path = |device: &Device| -> PathBuf {
         match device {

@@ -34,7 +34,7 @@ pub fn gather(env: &BTreeMap<String, String>, work_dir: &Path) -> HostFacts {
         source_date_epoch: env.get("SOURCE_DATE_EPOCH").and_then(|text| text.trim().parse().ok()).unwrap_or(now),
         is_root: rustix::process::geteuid().is_root(),
         loop_devices: Path::new("/dev/loop-control").exists(),
-        device_mapper: Path::new("/sys/class/misc/device-mapper").exists(),
+        device_mapper: isotope_sys::device_mapper::is_there(),
         memory: Bytes(memory::available()),
         work_space: free_space(work_dir),
         cache_dir: work_dir.to_owned(),

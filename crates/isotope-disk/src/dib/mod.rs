@@ -122,7 +122,7 @@ impl DibDisk {
     }
 
     /// The nodes that a `/dev` needs for programs to work on these disks: those of [`DibDisk::devices`] and, where there are
-    /// volumes, the device mapper's control node.
+    /// volumes, the device mapper's control node. One may be a link: what it leads to is meant.
     #[must_use]
     pub fn nodes(&self) -> Vec<PathBuf> {
         let control = self.volumes.as_ref().map(|_| PathBuf::from("/dev/mapper/control"));
@@ -159,7 +159,7 @@ impl DibDisk {
 /// Whether the kernel can make logical volumes.
 #[must_use]
 pub fn has_device_mapper() -> bool {
-    Path::new("/sys/class/misc/device-mapper").exists()
+    isotope_sys::device_mapper::is_there()
 }
 
 /// Every device by its name.

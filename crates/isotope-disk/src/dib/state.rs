@@ -6,7 +6,7 @@
 use super::attached::Attached;
 use super::{DibDisk, DibDiskOptions, Raws, filesystems, named, path_of};
 use crate::DiskError;
-use crate::lvm::{Activation, Volumes};
+use crate::lvm::Volumes;
 use crate::mount::{Held, Mounts};
 use isotope_plan::blockdev::{Device, IMAGE_DISK, LayoutPlan, place};
 use serde::{Deserialize, Serialize};
@@ -112,7 +112,8 @@ impl DibDisk {
         }
     }
 
-    /// Leaves the disks attached and mounted when this process ends, until [`DibDisk::take_over`].
+    /// Leaves the disks attached and mounted when this process ends, until [`DibDisk::take_over`]. A logical volume that is not mounted
+    /// (swap) goes from the kernel; the disk keeps it.
     ///
     /// # Errors
     /// The kernel refuses to keep a device; then everything is taken down.
@@ -153,8 +154,7 @@ impl DibDisk {
             raws.add(disk.path().to_owned());
         }
         let path = |device: &Device| path_of(device, &disks);
-        let volumes =
-            if plan.lvm.is_empty() { None } else { Some(Volumes::adopt(&plan.lvm, &path, Activation::Kernel)) };
+        let volumes = if plan.lvm.is_empty() { None } else { Some(Volumes::take_over(&plan.lvm, &path)?) };
         let mounts = Mounts::adopt(options.mount_base, state.mounts.clone());
         let fats = filesystems::fats(plan, &disks);
         let image = path_of(&Device::Disk { disk: IMAGE_DISK.to_owned() }, &disks);

@@ -33,6 +33,10 @@ fn hide(device: &Path) -> Result<(), Error> {
     let mode = Mode::from_bits_truncate(0o600);
     mknod("/dev/null", SFlag::S_IFCHR, mode, makedev(1, 3))?;
     mknod("/dev/urandom", SFlag::S_IFCHR, mode, makedev(1, 9))?;
+    // Logical volumes lie deeper: /dev/mapper/GROUP-VOLUME.
+    if let Some(parent) = device.parent() {
+        std::fs::create_dir_all(parent)?;
+    }
     mknod(device, SFlag::S_IFBLK, mode, number)?;
     Ok(())
 }
