@@ -6,6 +6,7 @@ mod build;
 mod cache;
 mod compose;
 mod deployment;
+pub mod dib;
 mod engine;
 mod error;
 mod event;

@@ -9,7 +9,11 @@ mod diskimage_builder;
 mod element_info;
 mod log;
 mod options;
+mod package_installs_squash;
 mod run_parts;
+mod svc_map_merge;
+
+use element_info::load_failure;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -24,6 +28,8 @@ pub const PROGRAMS: &[(&str, Program)] = &[
     ("dib-run-parts", run_parts::main),
     ("diskimage-builder", diskimage_builder::main),
     ("element-info", element_info::main),
+    ("package-installs-squash", package_installs_squash::main),
+    ("svc-map-merge", svc_map_merge::main),
 ];
 
 /// Runs as another program, if the binary was started by its name.

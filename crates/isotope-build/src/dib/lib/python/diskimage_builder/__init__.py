@@ -1,0 +1,1 @@
+"""What programs of elements import from diskimage-builder; Isotope's own."""
