@@ -177,7 +177,12 @@ fn every_element_has_a_readme_and_checks() {
 #[expect(clippy::disallowed_methods, reason = "shellcheck, over the project's own files")]
 fn shell_scripts_of_elements_pass_shellcheck() {
     let mut scripts = Vec::new();
-    let mut stack = vec![root().join("elements"), root().join("tests/elements")];
+    let mut stack = vec![
+        root().join("elements"),
+        root().join("elements-dib"),
+        root().join("tests/elements"),
+        root().join("tests/dib"),
+    ];
     while let Some(path) = stack.pop() {
         if path.is_dir() {
             stack.extend(std::fs::read_dir(&path).unwrap().flatten().map(|entry| entry.path()));
@@ -201,7 +206,7 @@ fn shell_scripts_of_elements_pass_shellcheck() {
 fn no_file_names_a_package_mirror() {
     let words = [["deb", "debian.org"], ["crates", "io/"], ["pypi", "org"], ["registry", "npmjs.org"]];
     let mut wrong = Vec::new();
-    for part in ["crates", "elements", "recipes", "xtask/src", "tests", "docs", ".ci"] {
+    for part in ["crates", "elements", "elements-dib", "recipes", "xtask/src", "tests", "docs", ".ci"] {
         let mut stack = vec![root().join(part)];
         while let Some(path) = stack.pop() {
             if path.is_dir() {
