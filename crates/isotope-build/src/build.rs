@@ -3,6 +3,7 @@
 use crate::cache::Cache;
 use crate::compose::Compose;
 use crate::deployment::Deployment;
+use crate::dib::Dib;
 use crate::error::StepError;
 use crate::event::Events;
 use crate::options::BuildOptions;
@@ -11,6 +12,7 @@ use crate::report::{CommitReport, DeployedCommit, OutputFile};
 use crate::sandbox::{Purpose, TargetRoot};
 use crate::work::Work;
 use isotope_disk::MountedDisk;
+use isotope_disk::dib::DibDisk;
 use isotope_plan::geometry::Geometry;
 use isotope_plan::{Bootstrap, Family, PackagePolicy, Packages, Plan, Source, Step, StepAction};
 use isotope_sys::target::{TargetDir, TargetError};
@@ -24,6 +26,10 @@ pub(crate) enum Stage {
     Tree,
     /// The disk is mounted, and is what steps work on.
     Mounted(Box<MountedDisk>),
+    /// The disks of diskimage-builder's block devices are mounted.
+    Dib(Box<DibDisk>),
+    /// They are closed; the raw file of the image, if it has one.
+    DibClosed(Option<PathBuf>),
     /// The disk could not be closed; what is in it cannot be reached any more.
     Lost,
     /// The disk is closed.
@@ -66,6 +72,8 @@ pub(crate) struct Build<'a> {
     pub stage: Stage,
     /// The deployment that is the target, if it is one.
     pub deployment: Option<Deployment>,
+    /// What a build from diskimage-builder's elements knows of itself.
+    pub dib: Option<Dib>,
     /// Whether the tree has been cleaned, listed and its times clamped.
     pub sealed: bool,
     /// What a compose knows of the commit before it.
@@ -164,6 +172,9 @@ impl Build<'_> {
 
     /// No file is younger than the build's clock, on any of the target's filesystems.
     pub(crate) fn clamp(&self) -> Result<(), StepError> {
+        if self.dib.as_ref().is_some_and(|dib| !dib.clamps_times()) {
+            return Ok(());
+        }
         let epoch = i64::try_from(self.plan.source_date_epoch).unwrap_or(i64::MAX);
         TargetDir::open(self.physical())?.clamp_times(epoch)?;
         if let (Stage::Mounted(disk), Some(layout)) = (&self.stage, &self.plan.layout) {
@@ -179,9 +190,12 @@ impl Build<'_> {
 
     /// Where the filesystems of what is made begin: the tree itself, and for a deployment the physical root that it lies in.
     pub(crate) fn physical(&self) -> PathBuf {
+        if let Some(dib) = &self.dib {
+            return dib.mount();
+        }
         match &self.stage {
             Stage::Mounted(disk) => disk.root().to_owned(),
-            Stage::Tree | Stage::Lost | Stage::Closed(_) => self.work.tree(),
+            _ => self.work.tree(),
         }
     }
 
@@ -206,7 +220,7 @@ impl Build<'_> {
 
     /// Whether there is a tree to look into (there is none once the disk is closed).
     pub(crate) const fn has_tree(&self) -> bool {
-        matches!(self.stage, Stage::Tree | Stage::Mounted(_))
+        matches!(self.stage, Stage::Tree | Stage::Mounted(_) | Stage::Dib(_))
     }
 
     /// Notes and tells something the user should know.

@@ -23,6 +23,9 @@ pub(crate) enum StepError {
     /// A hook did not end with status 0.
     #[error("hook {name} of element {element} failed")]
     Hook { name: String, element: String, source: CommandError },
+    /// A hook of diskimage-builder's elements did not end with status 0, or not in time.
+    #[error("hook {name} of element {element} {}", how(*timeout))]
+    DibHook { name: String, element: String, timeout: Option<u64>, source: CommandError },
     /// A program failed.
     #[error("cannot {what}")]
     Command { what: String, source: CommandError },
@@ -70,6 +73,13 @@ pub(crate) enum StepError {
     Plan(&'static str),
 }
 
+fn how(timeout: Option<u64>) -> String {
+    timeout.map_or_else(
+        || "failed".to_owned(),
+        |seconds| format!("took longer than {seconds} seconds (DIB_HOOK_TIMEOUT) and was killed"),
+    )
+}
+
 impl From<OstreeError> for StepError {
     fn from(error: OstreeError) -> Self {
         Self::Ostree(Box::new(error))
@@ -86,7 +96,7 @@ impl StepError {
         match self {
             Self::Plan(_) => FailureClass::Internal,
             Self::Package(PackageError::Remote(_)) => FailureClass::Remote,
-            Self::Hook { .. } | Self::Lacks { .. } | Self::Boot(_) | Self::ReadOnly { .. } => {
+            Self::Hook { .. } | Self::DibHook { .. } | Self::Lacks { .. } | Self::Boot(_) | Self::ReadOnly { .. } => {
                 FailureClass::Configuration
             }
             Self::Ostree(error) => ostree_class(error),
@@ -106,10 +116,12 @@ impl StepError {
         let mut message = String::new();
         let mut tail = Vec::new();
         let mut full = false;
+        let mut status = None;
         let mut next: Option<&dyn Error> = Some(self);
         while let Some(error) = next {
             let mut text = error.to_string();
-            if let Some(CommandError::Failed { tail: last, .. }) = error.downcast_ref::<CommandError>() {
+            if let Some(CommandError::Failed { tail: last, status: ended, .. }) = error.downcast_ref::<CommandError>() {
+                status = ended.code();
                 tail = last.lines().map(str::to_owned).collect();
                 // The tail is shown by itself.
                 text.truncate(text.find('\n').unwrap_or(text.len()));
@@ -133,6 +145,7 @@ impl StepError {
             Self::Hook { .. } | Self::Package(PackageError::Command { .. }) | Self::Command { .. } => {
                 hints.push("--on-error=shell opens a shell in the sandbox where it failed".to_owned());
             }
+            Self::DibHook { .. } => hints.push("break=after-error opens a shell where it failed".to_owned()),
             Self::Lacks { hint, .. } => hints.push(hint.clone()),
             Self::ReadOnly { .. } => hints.push(IN_THE_TREE.to_owned()),
             _ => {}
@@ -144,6 +157,7 @@ impl StepError {
             message,
             tail,
             hints,
+            status,
             class: if full { FailureClass::Environment } else { self.class() },
             log: Some(log.to_owned()),
         }

@@ -144,6 +144,9 @@ pub struct Failure {
     pub tail: Vec<String>,
     /// What to do about it.
     pub hints: Vec<String>,
+    /// The exit status of the program that failed, if one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<i32>,
     /// What kind of thing failed.
     pub class: FailureClass,
     /// Where everything is written down.

@@ -9,7 +9,7 @@ use crate::report::{DeployedCommit, Report};
 use isotope_image::output;
 use isotope_plan::geometry::Geometry;
 use isotope_plan::layout::Layout;
-use isotope_plan::{BootSpec, Check, Checksum, Format, Plan, PlannedElement, Target};
+use isotope_plan::{BootSpec, Check, Checksum, Format, Plan, PlannedElement, StepAction, Target};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -82,7 +82,9 @@ pub(crate) fn write(
     geometry: Option<&Geometry>,
     report: &Report,
 ) -> Result<Option<PathBuf>, StepError> {
-    if report.outputs.is_empty() {
+    // Who builds from diskimage-builder's elements expects its outputs, and no others.
+    let dib = plan.steps.iter().any(|step| matches!(step.action, StepAction::Dib(_)));
+    if dib || report.outputs.is_empty() {
         return Ok(None);
     }
     let path = options.out_dir.join(format!("{}.manifest.json", plan.name));

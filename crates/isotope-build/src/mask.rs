@@ -1,7 +1,7 @@
 //! Keeps secrets out of events and logs.
 
 use crate::event::{Event, Failure};
-use isotope_plan::{Plan, StepAction};
+use isotope_plan::{DibAction, Plan, StepAction};
 use std::collections::BTreeSet;
 
 /// Shown instead of a secret.
@@ -22,6 +22,7 @@ impl Mask {
         let variables = plan.with_inputs().flat_map(|plan| &plan.elements).flat_map(|element| element.vars.values());
         let in_steps = plan.with_inputs().flat_map(|plan| &plan.steps).flat_map(|step| match &step.action {
             StepAction::Hook(hook) => hook.env.values().collect::<Vec<_>>(),
+            StepAction::Dib(DibAction::Begin(build)) => build.environment.values().collect(),
             StepAction::Write(write) => vec![&write.content],
             _ => Vec::new(),
         });

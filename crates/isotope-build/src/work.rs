@@ -74,6 +74,16 @@ impl Work {
         self.dir.join("host")
     }
 
+    /// `TMP_BUILD_DIR` of diskimage-builder's elements.
+    pub(crate) fn dib(&self) -> PathBuf {
+        self.dir.join("dib")
+    }
+
+    /// `TMP_IMAGE_DIR` of diskimage-builder's elements.
+    pub(crate) fn dib_images(&self) -> PathBuf {
+        self.dir.join("dib-image")
+    }
+
     /// The raw disk.
     pub(crate) fn raw(&self) -> PathBuf {
         self.dir.join("disk.raw")

@@ -7,3 +7,12 @@ pub mod definitions;
 mod request;
 
 pub use request::{Breaks, ImageFormat, Options, Program, Request};
+mod checks;
+mod make;
+mod secret;
+mod steps;
+mod variables;
+
+pub use checks::{layout, preflight};
+pub use make::{Input, plan};
+pub use secret::is_secret;

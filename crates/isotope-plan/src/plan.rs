@@ -8,9 +8,11 @@ use std::path::PathBuf;
 use uuid::Uuid;
 
 mod deploy;
+mod dib;
 mod ostree;
 
 pub use deploy::*;
+pub use dib::*;
 pub use ostree::*;
 
 /// A whole build.
@@ -169,6 +171,8 @@ pub enum StepAction {
     Script(Script),
     /// Make a physical root from nothing and deploy an ostree commit into it; the deployment is the target from then on.
     OstreeDeploy(OstreeDeploy),
+    /// A step of a build from diskimage-builder's elements.
+    Dib(DibAction),
     /// Make the initramfs of every installed kernel, once.
     Initramfs,
     /// Begin a compose: look at the commit before it, and end if nothing would change.

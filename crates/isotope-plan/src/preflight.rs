@@ -135,6 +135,7 @@ fn tools_of(plan: &Plan, action: &StepAction) -> Vec<&'static str> {
         | StepAction::Services(_)
         | StepAction::Hook(_)
         | StepAction::OstreeDeploy(_)
+        | StepAction::Dib(_)
         | StepAction::Initramfs
         | StepAction::Sysprep(_)
         | StepAction::Bootloader => Vec::new(),

@@ -156,6 +156,13 @@ impl Tool {
         self
     }
 
+    /// Gives it this environment, and nothing else.
+    #[must_use]
+    pub fn environment<K: AsRef<OsStr>, V: AsRef<OsStr>>(mut self, env: impl IntoIterator<Item = (K, V)>) -> Self {
+        self.env = env.into_iter().map(|(key, value)| (key.as_ref().to_owned(), value.as_ref().to_owned())).collect();
+        self
+    }
+
     /// Runs in `dir`.
     #[must_use]
     pub fn current_dir(mut self, dir: impl AsRef<Path>) -> Self {

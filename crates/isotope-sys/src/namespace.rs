@@ -130,6 +130,14 @@ pub fn kill_leftovers() {
     while waitpid(None, None).is_ok() {}
 }
 
+/// Kills every other process of the PID namespace, and leaves it to others to reap them. Only PID 1 of [`run`] may call it; elsewhere
+/// it does nothing.
+pub fn kill_others() {
+    if getpid().as_raw() == 1 {
+        kill(Pid::from_raw(-1), Signal::SIGKILL).ok();
+    }
+}
+
 fn errno(what: &'static str) -> impl Fn(nix::Error) -> NamespaceError {
     move |error| NamespaceError::System { what, source: error.into() }
 }

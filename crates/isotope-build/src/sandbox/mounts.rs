@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use sys_mount::{Mount, MountFlags};
 
 /// Mounts a kernel file system at a place of the target.
-pub(super) fn filesystem(root: &TargetDir, kind: &str, at: &str, flags: MountFlags) -> Result<(), SandboxError> {
+pub(crate) fn filesystem(root: &TargetDir, kind: &str, at: &str, flags: MountFlags) -> Result<(), SandboxError> {
     let place = root.open_mount_point(at)?;
     Mount::builder().fstype(kind).flags(flags).mount(kind, by_descriptor(&place)).map(drop).map_err(failed(kind))
 }

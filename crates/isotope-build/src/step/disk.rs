@@ -36,7 +36,7 @@ impl Run for Assemble {
 }
 
 /// Progress of the disk as events.
-pub(super) fn told(events: &Events) -> impl FnMut(Progress) + '_ {
+pub(crate) fn told(events: &Events) -> impl FnMut(Progress) + '_ {
     |progress| match progress {
         Progress::Stage(text) => events.output(&text),
         Progress::Copy { done, total } => events.progress("copying the tree", done, Some(total)),

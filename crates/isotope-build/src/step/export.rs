@@ -8,6 +8,7 @@ use crate::error::StepError;
 use crate::report::OutputFile;
 use isotope_image::export::{self, ExportError, ExportOptions, ExportProgress, Exported};
 use isotope_plan::Step;
+use isotope_plan::blockdev::IMAGE_DISK;
 use std::fs::File;
 
 /// The step: an index into the plan's exports.
@@ -54,16 +55,22 @@ fn disks(build: &mut Build<'_>) -> Result<(), StepError> {
     }
     match std::mem::replace(&mut build.stage, Stage::Lost) {
         Stage::Mounted(disk) => build.stage = Stage::Closed(disk.finish(&mut told(&build.events))?),
+        Stage::Dib(disk) => {
+            let images = disk.finish(&mut told(&build.events))?;
+            let image = images.into_iter().find(|image| image.name == IMAGE_DISK);
+            build.stage = Stage::DibClosed(image.map(|image| image.path));
+        }
         other => build.stage = other,
     }
     let exports = wanted(build, true);
     if exports.is_empty() {
         return Ok(());
     }
-    if !matches!(build.stage, Stage::Closed(_)) {
-        return Err(StepError::Plan("a disk output without a disk"));
-    }
-    let raw = build.work.raw();
+    let raw = match &build.stage {
+        Stage::Closed(_) => build.work.raw(),
+        Stage::DibClosed(Some(raw)) => raw.clone(),
+        _ => return Err(StepError::Plan("a disk output without a disk")),
+    };
     let file = File::open(&raw).map_err(StepError::io("open", &raw))?;
     let made = export::disk(&file, &exports, &build.options.out_dir, &options(build), &progress(build))?;
     record(build, made);

@@ -19,6 +19,8 @@ mod services;
 mod sysprep;
 mod write;
 
+pub(crate) use disk::told;
+
 use crate::build::Build;
 use crate::error::StepError;
 use isotope_plan::{Step, StepAction};
@@ -46,6 +48,7 @@ pub(crate) fn of(action: &StepAction) -> Box<dyn Run + '_> {
         StepAction::OstreeTree(tree) => Box::new(ostree_tree::Lay(tree)),
         StepAction::OstreeCommit(commit) => Box::new(ostree_commit::Write(commit)),
         StepAction::OstreeDeploy(deploy) => Box::new(ostree_deploy::Deploy(deploy)),
+        StepAction::Dib(action) => Box::new(crate::dib::Action(action)),
         StepAction::Initramfs => Box::new(initramfs::Initramfs),
         StepAction::Sysprep(sysprep) => Box::new(sysprep::Reset(sysprep)),
         StepAction::Disk => Box::new(disk::Assemble),

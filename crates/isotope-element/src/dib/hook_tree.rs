@@ -4,6 +4,7 @@
 //! are merged; two elements must not have an entry of one name in one of them. What lies deeper, and top-level files, are
 //! overwritten: the element that comes later in the set's order stays. Links are copied as links.
 
+use super::environment::EnvironmentFile;
 use super::run_parts::{self, Candidate, CandidateKind, Listing, NameFilter};
 use super::{DibElement, ElementSet, Entry, EntryKind};
 use crate::{Diagnostic, Severity};
@@ -97,6 +98,24 @@ impl HookTree {
     #[must_use]
     pub fn environment(&self) -> Listing {
         run_parts::environment(self.candidates("environment.d"))
+    }
+
+    /// The files of `environment.d` with their texts, in the order in which they are read. One that cannot be read is left out.
+    #[must_use]
+    pub fn environment_files(&self) -> Vec<EnvironmentFile> {
+        let read = |file: Candidate| {
+            let text = std::fs::read(&file.path).ok()?;
+            Some(EnvironmentFile { path: file.path, text: String::from_utf8_lossy(&text).into_owned() })
+        };
+        self.environment().scripts.into_iter().filter_map(read).collect()
+    }
+
+    /// Whether a file in one of these first-level directories has this text in it.
+    #[must_use]
+    pub fn mentions(&self, dirs: &[&str], text: &str) -> bool {
+        let inside = |dest: &Path| dirs.iter().any(|dir| dest.starts_with(dir));
+        let mut files = self.files.iter().filter(|(dest, _)| inside(dest)).map(|(_, file)| &file.source);
+        files.any(|file| std::fs::read(file).is_ok_and(|bytes| String::from_utf8_lossy(&bytes).contains(text)))
     }
 
     fn candidates(&self, dir: &str) -> Vec<Candidate> {

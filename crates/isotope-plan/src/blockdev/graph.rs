@@ -9,7 +9,7 @@ use super::{Config, Params, Share};
 use crate::{PlanErrors, Problem};
 use isotope_element::yaml::At;
 use isotope_element::{Bytes, Diagnostic, Origin};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -79,7 +79,7 @@ pub struct LocalLoop {
 }
 
 /// Type of a partition table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TableKind {
     /// Master boot record.

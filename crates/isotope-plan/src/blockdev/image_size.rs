@@ -1,9 +1,10 @@
 //! How large an image is, and with what its root filesystem is made, by upstream's formula.
 
 use isotope_element::Bytes;
+use serde::{Deserialize, Serialize};
 
 /// What the command line and the elements say.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct ImageSize {
     /// `--image-size`, DIB_IMAGE_SIZE, in GiB.
     pub size: Option<f64>,
@@ -39,7 +40,9 @@ impl ImageSize {
             (None, None) => (used as f64 / 0.6) as u64,
         };
         if self.size.is_none() && self.root_fs_type == "ext4" {
-            kib = kib.saturating_add(self.journal() * 1024);
+            let journal = self.journal() * 1024;
+            // mke2fs refuses a journal of more than half of the filesystem; upstream's tiny images end there.
+            kib = kib.saturating_add(journal).max(journal * 9 / 4);
         }
         if self.efi {
             kib = kib.saturating_add(525 * 1024);
@@ -84,7 +87,11 @@ mod tests {
         let xfs = || ImageSize { root_fs_type: "xfs".to_owned(), ..ImageSize::default() };
         assert_eq!(kib(&xfs(), 600_000), 1_000_000_u64.next_multiple_of(64));
         assert_eq!(kib(&ext4(), 600_000), (1_000_000 + 64 * 1024_u64).next_multiple_of(64));
-        assert_eq!(kib(&ImageSize { journal: Some(8), ..ext4() }, 60), (100 + 8 * 1024_u64).next_multiple_of(64));
+        assert_eq!(
+            kib(&ImageSize { journal: Some(8), ..ext4() }, 60_000),
+            (100_000 + 8 * 1024_u64).next_multiple_of(64)
+        );
+        assert_eq!(kib(&ext4(), 60), 64 * 1024 * 9 / 4);
         assert_eq!(kib(&ImageSize { size: Some(2.5), ..ext4() }, 1), 2_621_440);
         assert_eq!(kib(&ImageSize { size: Some(2.0), extra: Some(7.0), ..ext4() }, 1), 2_097_152);
         assert_eq!(kib(&ImageSize { extra: Some(100.0), ..xfs() }, 1024), 1024 + 102_400);

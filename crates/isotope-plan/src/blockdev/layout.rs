@@ -8,7 +8,8 @@ use super::graph::TableKind;
 use crate::Problem;
 use crate::layout::{Filesystem, SectorSize};
 use isotope_element::{Bytes, Origin};
-use serde::{Serialize, Serializer};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::path::PathBuf;
 use uuid::Uuid;
 
@@ -16,7 +17,7 @@ use uuid::Uuid;
 pub const IMAGE_DISK: &str = "image0";
 
 /// Everything that is made.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LayoutPlan {
     /// Image files, in the order of making.
     pub disks: Vec<DiskPlan>,
@@ -27,11 +28,12 @@ pub struct LayoutPlan {
     /// Mount points, in the order of mounting.
     pub mounts: Vec<MountPlan>,
     /// What is probably not what its author wants.
+    #[serde(skip_deserializing)]
     pub warnings: Vec<Problem>,
 }
 
 /// An image file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DiskPlan {
     /// Its name.
     pub name: String,
@@ -46,12 +48,12 @@ pub struct DiskPlan {
     /// Its partition table; `None`: a filesystem or physical volume takes the whole disk.
     pub table: Option<TablePlan>,
     /// Who declared it.
-    #[serde(skip)]
+    #[serde(skip, default = "nobody")]
     pub origin: Origin,
 }
 
 /// A partition table.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TablePlan {
     /// Its type.
     pub kind: TableKind,
@@ -62,7 +64,7 @@ pub struct TablePlan {
 }
 
 /// A partition.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartitionPlan {
     /// Its name; on GPT the table has it, too.
     pub name: String,
@@ -79,7 +81,7 @@ pub struct PartitionPlan {
     /// GPT: its unique GUID.
     pub uuid: Uuid,
     /// Who declared it.
-    #[serde(skip)]
+    #[serde(skip, default = "nobody")]
     pub origin: Origin,
 }
 
@@ -107,8 +109,23 @@ impl Serialize for PartitionCode {
     }
 }
 
+impl<'de> Deserialize<'de> for PartitionCode {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        match text.strip_prefix("0x") {
+            Some(hex) => u8::from_str_radix(hex, 16).map(Self::Mbr).map_err(D::Error::custom),
+            None => Uuid::parse_str(&text).map(Self::Gpt).map_err(D::Error::custom),
+        }
+    }
+}
+
+/// Stands for the origins that are not written down.
+fn nobody() -> Origin {
+    Origin { element: "isotope".to_owned(), file: None, line: None }
+}
+
 /// What something is made on.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Device {
     /// A whole disk.
@@ -143,7 +160,7 @@ impl std::fmt::Display for Device {
 }
 
 /// What one `lvm` entry makes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LvmPlan {
     /// Its name.
     pub name: String,
@@ -154,12 +171,12 @@ pub struct LvmPlan {
     /// Logical volumes.
     pub volumes: Vec<VolumePlan>,
     /// Who declared it.
-    #[serde(skip)]
+    #[serde(skip, default = "nobody")]
     pub origin: Origin,
 }
 
 /// A physical volume.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PhysicalPlan {
     /// Its name in the configuration; LVM has none for it.
     pub name: String,
@@ -170,7 +187,7 @@ pub struct PhysicalPlan {
 }
 
 /// A volume group.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupPlan {
     /// Its name.
     pub name: String,
@@ -181,7 +198,7 @@ pub struct GroupPlan {
 }
 
 /// A logical volume.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VolumePlan {
     /// Its name.
     pub name: String,
@@ -196,7 +213,7 @@ pub struct VolumePlan {
 }
 
 /// The size of a logical volume.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum VolumeSize {
     /// This, a multiple of 4 MiB.
@@ -206,7 +223,7 @@ pub enum VolumeSize {
 }
 
 /// What a logical volume is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Segment {
     /// An ordinary one.
@@ -221,7 +238,7 @@ pub enum Segment {
 }
 
 /// A filesystem or swap area.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FilesystemPlan {
     /// Its name.
     pub name: String,
@@ -232,12 +249,12 @@ pub struct FilesystemPlan {
     /// How it is made.
     pub filesystem: Filesystem,
     /// Who declared it.
-    #[serde(skip)]
+    #[serde(skip, default = "nobody")]
     pub origin: Origin,
 }
 
 /// A mount point.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MountPlan {
     /// Its name.
     pub name: String,
@@ -250,7 +267,7 @@ pub struct MountPlan {
 }
 
 /// The fields of a line of fstab that are the mount point's own.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FstabLine {
     /// Mount options.
     pub options: String,

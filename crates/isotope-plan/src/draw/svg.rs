@@ -4,7 +4,7 @@
 //! with its steps, coloured by kind.
 
 use super::layers::{Layers, layers};
-use crate::{Phase, Place, Plan, PlannedElement, Step, StepAction};
+use crate::{DibAction, Phase, Place, Plan, PlannedElement, Step, StepAction};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -292,6 +292,10 @@ fn kind(action: &StepAction) -> &'static str {
         StepAction::OstreeCommit(_) => "export",
         StepAction::OstreeDeploy(_) => "packages",
         StepAction::Disk | StepAction::Bootloader => "disk",
+        StepAction::Dib(DibAction::Hooks(_)) => "hook",
+        StepAction::Dib(DibAction::Packages(_)) => "packages",
+        StepAction::Dib(DibAction::Disk(_)) => "disk",
+        StepAction::Dib(_) => "system",
         StepAction::Export { .. } => "export",
     }
 }

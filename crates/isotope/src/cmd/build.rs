@@ -119,7 +119,7 @@ fn describe(report: &Report) -> String {
 }
 
 /// A build's error with its class and what to do about it.
-pub(super) fn explain(error: BuildError) -> anyhow::Error {
+pub fn explain(error: BuildError) -> anyhow::Error {
     let failure = match error {
         BuildError::Failed(failure) => {
             let class = match failure.class {

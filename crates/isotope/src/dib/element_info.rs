@@ -42,7 +42,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
 }
 
 /// `ELEMENTS_PATH`, then our own elements, where there are any.
-fn path() -> anyhow::Result<ElementsPath> {
+pub fn path() -> anyhow::Result<ElementsPath> {
     let given = std::env::var("ELEMENTS_PATH").ok().filter(|path| !path.is_empty());
     let own = context::dib_elements();
     match (given, own) {
@@ -62,7 +62,7 @@ pub fn load_failure(error: &LoadError) -> anyhow::Error {
     Failure::new(Class::Verdict, error.to_string()).hint(hint).into()
 }
 
-fn failure(errors: &DibResolveErrors) -> anyhow::Error {
+pub fn failure(errors: &DibResolveErrors) -> anyhow::Error {
     let told: Vec<String> =
         errors.errors.iter().map(|error| error.diagnostic(std::path::Path::new("")).to_string()).collect();
     Failure::new(Class::Verdict, told.join("\n")).into()

@@ -5,6 +5,7 @@
 
 mod block_device;
 mod block_device_state;
+mod disk_image_create;
 mod diskimage_builder;
 mod element_info;
 mod log;
@@ -26,9 +27,11 @@ type Program = fn(&[OsString]) -> ExitCode;
 pub const PROGRAMS: &[(&str, Program)] = &[
     ("dib-block-device", block_device::main),
     ("dib-run-parts", run_parts::main),
+    ("disk-image-create", disk_image_create::disk),
     ("diskimage-builder", diskimage_builder::main),
     ("element-info", element_info::main),
     ("package-installs-squash", package_installs_squash::main),
+    ("ramdisk-image-create", disk_image_create::ramdisk),
     ("svc-map-merge", svc_map_merge::main),
 ];
 

@@ -1,0 +1,97 @@
+//! The build directory: merged hooks, `_LIB`, the block device configuration.
+
+use super::Dib;
+use crate::build::Build;
+use crate::error::StepError;
+use isotope_element::dib::run_parts::SCRIPT;
+use isotope_plan::DibBuild;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+
+pub(super) fn begin(plan: &DibBuild, build: &Build<'_>) -> Result<Dib, StepError> {
+    let dib = Dib {
+        plan: plan.clone(),
+        dir: build.work.dib(),
+        images: build.work.dib_images(),
+        scratch: build.work.scratch(),
+        vars: BTreeMap::new(),
+        image_size: None,
+        points: Vec::new(),
+    };
+    for dir in [&dib.dir, &dib.images, &dib.hooks(), &dib.mount(), &dib.lib(), &dib.dir.join("block-device")] {
+        make_dir(dir)?;
+    }
+    hooks(&dib)?;
+    library(&dib)?;
+    block_devices(&dib)?;
+    build.events.output(&format!("Building in {}", dib.dir.display()));
+    Ok(dib)
+}
+
+fn make_dir(path: &Path) -> Result<(), StepError> {
+    std::fs::create_dir_all(path).map_err(StepError::io("make", path))
+}
+
+pub(super) fn write(path: &Path, mode: u32, content: &str) -> Result<(), StepError> {
+    if let Some(parent) = path.parent() {
+        make_dir(parent)?;
+    }
+    let written =
+        std::fs::write(path, content).and_then(|()| std::fs::set_permissions(path, PermissionsExt::from_mode(mode)));
+    written.map_err(StepError::io("write", path))
+}
+
+/// The merged tree of hooks, with `dib-run-parts` at its top: the target's phases run that one.
+fn hooks(dib: &Dib) -> Result<(), StepError> {
+    let root = dib.hooks();
+    for dest in dib.plan.hook_dirs.keys() {
+        make_dir(&root.join(dest))?;
+    }
+    for (dest, file) in &dib.plan.hooks {
+        let path = root.join(dest);
+        if let Some(parent) = path.parent() {
+            make_dir(parent)?;
+        }
+        match &file.link {
+            Some(link) => symlink(link, &path).map_err(StepError::io("make", &path))?,
+            None => {
+                std::fs::copy(&file.source, &path).map_err(StepError::io("copy to the hooks", &file.source))?;
+            }
+        }
+    }
+    // Modes at last: a directory that nobody may write can be filled before.
+    for (dest, source) in &dib.plan.hook_dirs {
+        let meta = source.metadata().map_err(StepError::io("look at", source))?;
+        let path = root.join(dest);
+        let mode = PermissionsExt::from_mode(meta.permissions().mode() | 0o700);
+        std::fs::set_permissions(&path, mode).map_err(StepError::io("set the mode of", &path))?;
+    }
+    write(&root.join("dib-run-parts"), 0o755, SCRIPT)
+}
+
+/// `_LIB`, and the programs that hooks on the host find before all others.
+fn library(dib: &Dib) -> Result<(), StepError> {
+    let program = dib.plan.binary.as_deref().unwrap_or_else(|| Path::new("isotope"));
+    super::lib::write(&dib.lib(), program).map_err(StepError::io("fill", &dib.lib()))
+}
+
+/// What `dib-block-device` reads. More comes to it when the size of the image is known.
+fn block_devices(dib: &Dib) -> Result<(), StepError> {
+    let config = dib.dir.join("block-device/config.yaml");
+    write(&config, 0o644, &dib.plan.block_devices)?;
+    let own = [
+        ("config", config.display().to_string()),
+        ("image-dir", dib.images.display().to_string()),
+        ("mount-base", dib.mount().display().to_string()),
+        ("build-dir", dib.dir.display().to_string()),
+    ];
+    let own = own.into_iter().map(|(name, value)| (name.to_owned(), value));
+    let mut text = String::new();
+    for (name, value) in own.chain(dib.plan.parameters.clone()) {
+        // Writing to a String cannot fail. Single quotes: YAML knows no escapes in them but the quote itself.
+        writeln!(text, "{name}: '{}'", value.replace('\'', "''")).unwrap_or_default();
+    }
+    write(&dib.parameters(), 0o644, &text)
+}
