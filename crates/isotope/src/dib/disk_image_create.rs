@@ -122,7 +122,9 @@ fn told(report: &Report, log: &super::log::Log) {
 fn elements(request: &Request, log: &super::log::Log) -> anyhow::Result<(ElementsPath, ElementSet)> {
     let path = super::element_info::path()?;
     let catalogue: Catalogue = load(&path).map_err(|error| super::element_info::load_failure(&error))?;
-    for note in &catalogue.notes {
+    // Our own elements stand behind all others to be overridden.
+    let own = crate::context::dib_elements();
+    for note in catalogue.notes.iter().filter(|note| !own.as_ref().is_some_and(|own| note.file.starts_with(own))) {
         log.line(&format!("WARNING {}", note.message));
     }
     let ramdisk = (request.program == Program::Ramdisk).then(|| request.ramdisk_element.clone());
