@@ -57,6 +57,9 @@ impl Volumes {
         let text = |device: &Device| path(device).to_string_lossy().into_owned();
         // Dropped on the way out of a failure, it takes down what is there.
         let mut made = Self::adopt(plans, path, activation);
+        if activation == Activation::Kernel {
+            made.sweep();
+        }
         for command in plans.iter().flat_map(|plan| lvm::create(plan, &text)) {
             made.run(&command)?;
         }
@@ -119,7 +122,6 @@ impl Volumes {
 
     /// Lets go of the volumes and waits until the kernel has removed them. Says whether it has.
     fn let_go(&mut self) -> bool {
-        let names: Vec<String> = self.mapped().into_iter().map(|mapped| mapped.name).collect();
         let held = !self.held.is_empty();
         self.held.clear();
         let start = Instant::now();
@@ -128,21 +130,31 @@ impl Volumes {
         }
         let gone = held && self.mapped().is_empty();
         if gone {
-            // Without a udev that knows of them, their nodes are nobody's.
-            for name in names {
-                std::fs::remove_file(Path::new("/dev/mapper").join(name)).ok();
-            }
-            for (group, volume) in self.volumes() {
-                std::fs::remove_file(Path::new("/dev").join(&group).join(volume)).ok();
-                std::fs::remove_dir(Path::new("/dev").join(group)).ok();
-            }
+            self.sweep();
         }
         gone
     }
 
-    fn volumes(&self) -> Vec<(String, String)> {
-        let volumes = self.plans.iter().flat_map(|plan| &plan.volumes);
-        volumes.map(|volume| (volume.group.clone(), volume.name.clone())).collect()
+    /// Removes nodes of these groups that lead to no device: the kernel removes volumes, but their names in /dev are LVM's, and it
+    /// makes no group whose name is there.
+    fn sweep(&self) {
+        let live: Vec<String> = device_mapper::with_uuid("").into_iter().map(|mapped| mapped.name).collect();
+        for group in self.plans.iter().flat_map(|plan| &plan.groups) {
+            for name in names(Path::new("/dev/mapper")) {
+                if lvm::is_of_group(&name, &group.name) && !live.contains(&name) {
+                    std::fs::remove_file(Path::new("/dev/mapper").join(name)).ok();
+                }
+            }
+            let dir = Path::new("/dev").join(&group.name);
+            for link in names(&dir).into_iter().map(|name| dir.join(name)) {
+                let dangling = std::fs::read_link(&link).is_ok() && !link.exists();
+                if dangling {
+                    std::fs::remove_file(link).ok();
+                }
+            }
+            // Only if nothing is left in it.
+            std::fs::remove_dir(dir).ok();
+        }
     }
 
     /// Has LVM take the volumes away: what the kernel has not removed by itself, because somebody has it or it is nowhere held.
@@ -186,6 +198,15 @@ impl Volumes {
         let failed = |source| DiskError::Lvm { command: command.join(" "), source };
         tool.env("LVM_SUPPRESS_FD_WARNINGS", "1").args(args).run().map(|output| output.text()).map_err(failed)
     }
+}
+
+/// What is in a directory of /dev; nothing, if it is not there or a link.
+fn names(dir: &Path) -> Vec<String> {
+    if !std::fs::symlink_metadata(dir).is_ok_and(|found| found.is_dir()) {
+        return Vec::new();
+    }
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
 }
 
 /// Where the kernel shows a volume.

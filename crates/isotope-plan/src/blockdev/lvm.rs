@@ -54,3 +54,31 @@ fn lvcreate(volume: &VolumePlan) -> Vec<String> {
 pub fn device_path(group: &str, volume: &str) -> String {
     format!("/dev/mapper/{}-{}", group.replace('-', "--"), volume.replace('-', "--"))
 }
+
+/// Whether the name of a mapped device is that of a volume of this group, or of a part of one.
+#[must_use]
+pub fn is_of_group(name: &str, group: &str) -> bool {
+    let rest = name.strip_prefix(&group.replace('-', "--")).and_then(|rest| rest.strip_prefix('-'));
+    rest.is_some_and(|rest| !rest.starts_with('-'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{device_path, is_of_group};
+
+    #[test]
+    fn names_tell_their_group() {
+        assert_eq!(device_path("a-b", "c-d"), "/dev/mapper/a--b-c--d");
+        for (name, group, is) in [
+            ("vg-lv_root", "vg", true),
+            ("vg-pool_tdata", "vg", true),
+            ("vg-pool-tpool", "vg", true),
+            ("vg_data-lv", "vg", false),
+            ("vg--x-lv", "vg", false),
+            ("vg--x-lv", "vg-x", true),
+            ("control", "control", false),
+        ] {
+            assert_eq!(is_of_group(name, group), is, "{name} {group}");
+        }
+    }
+}

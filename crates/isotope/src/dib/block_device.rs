@@ -67,6 +67,8 @@ pub fn main(args: &[OsString]) -> ExitCode {
     }
 }
 
+const NOT_OURS: &str = "the build that runs takes its disks down itself";
+
 /// What every command works on.
 struct Call {
     parameters: Parameters,
@@ -186,7 +188,7 @@ impl Call {
                 Ok(None)
             }
             Owner::Build => {
-                self.out.note("the build that runs takes its disks down itself");
+                self.out.note(NOT_OURS);
                 Ok(None)
             }
             Owner::Caller => {
@@ -209,7 +211,10 @@ impl Call {
         let state_dir = self.parameters.state_dir();
         match State::load(&state_dir)?.made()?.owner {
             Owner::Finished => kept::remove(&state_dir),
-            Owner::Build => Ok(self.out.note("the build that runs takes its disks down itself")),
+            Owner::Build => {
+                self.out.note(NOT_OURS);
+                Ok(())
+            }
             Owner::Caller => {
                 let failure = Failure::new(Class::Verdict, "the disks are still mounted");
                 Err(failure.hint("`dib-block-device umount` before").into())
@@ -223,7 +228,10 @@ impl Call {
             return kept::remove(&state_dir);
         };
         match state.owner {
-            Owner::Build => return Ok(self.out.note("the build that runs takes its disks down itself")),
+            Owner::Build => {
+                self.out.note(NOT_OURS);
+                return Ok(());
+            }
             // What is gone already, or somebody else's by now, is no reason to keep the rest.
             Owner::Caller => self.taken().map(drop).unwrap_or_else(|error| self.out.warning(&format!("{error:#}"))),
             Owner::Finished => {}
