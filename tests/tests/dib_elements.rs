@@ -218,14 +218,25 @@ fn services_are_merged() {
 #[expect(clippy::disallowed_methods, reason = "bash, as hooks use it")]
 fn mirrors_come_from_apt() {
     let dir = scratch("dib-elements");
-    let file = root().join("elements-dib/debian-minimal/environment.d/10-debian-minimal.bash");
-    let code = std::fs::read_to_string(file).unwrap().replace("/etc/apt/", &format!("{}/", dir.path().display()));
+    // As in a hook tree: the file of environment.d, and the program that it calls for apt's configuration.
+    let element = root().join("elements-dib/debian-minimal");
+    for part in ["environment.d", "debian-mirrors"] {
+        std::fs::create_dir_all(dir.path().join(part)).unwrap();
+    }
+    let file = dir.path().join("environment.d/10-debian-minimal.bash");
+    std::fs::copy(element.join("environment.d/10-debian-minimal.bash"), &file).unwrap();
+    let find = dir.path().join("debian-mirrors/find");
+    let text_of_find = std::fs::read_to_string(element.join("debian-mirrors/find")).unwrap();
+    std::fs::write(&find, text_of_find.replace("/etc/apt", &dir.path().display().to_string())).unwrap();
+    std::fs::set_permissions(&find, std::fs::Permissions::from_mode(0o755)).unwrap();
     std::fs::create_dir(dir.path().join("sources.list.d")).unwrap();
     let ask = |list: &str, sources: &str, env: &[(&str, &str)]| {
         std::fs::write(dir.path().join("sources.list"), list).unwrap();
         std::fs::write(dir.path().join("sources.list.d/debian.sources"), sources).unwrap();
+        let file = file.display();
         let script = format!(
-            "set -ue -o pipefail\n{code}\necho \"$DIB_DISTRIBUTION_MIRROR|$DIB_DEBIAN_SECURITY_MIRROR\"; echo \"$DIB_APT_SOURCES_CONF\""
+            "set -ue -o pipefail\nsource {file}\n\
+             echo \"$DIB_DISTRIBUTION_MIRROR|$DIB_DEBIAN_SECURITY_MIRROR\"; echo \"$DIB_APT_SOURCES_CONF\""
         );
         let mut command = Command::new("bash");
         command.args(["-c", &script]).env_clear().env("PATH", std::env::var_os("PATH").unwrap());
