@@ -52,7 +52,7 @@ fn climb(xtask: &Xtask, rung: Rung) -> anyhow::Result<()> {
                 bail!("the VM tests build images: run them as root (sudo -E cargo xtask test vm)");
             }
             host::compile(xtask, host::Profile::Dev)?;
-            cmd!(shell, "cargo test --locked -p isotope-tests --test vm").run()?;
+            cmd!(shell, "cargo test --locked --workspace --test vm").run()?;
         }
     }
     Ok(())
