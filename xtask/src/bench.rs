@@ -1,10 +1,11 @@
 //! Benchmarks against peers, alternating in one run: qemu-img (export), cp and mke2fs (population), mmdebstrap (cold build), mmdebstrap
-//! with `ostree commit` and `ostree pull` (atomic).
+//! with `ostree commit` and `ostree pull` (atomic), diskimage-builder (dib).
 //!
 //! Each writes a table to `target/bench/<name>.md` and prints it. Figures are wall-clock and CPU seconds of this machine in
 //! this run; only their ratios mean something elsewhere.
 
 mod atomic;
+mod dib;
 
 use crate::{Xtask, host};
 use anyhow::{Context, bail};
@@ -16,7 +17,7 @@ use xshell::cmd;
 /// How often each contender runs; the best of them counts.
 const ROUNDS: usize = 2;
 
-/// `cargo xtask bench [build|export|populate|atomic]`.
+/// `cargo xtask bench [build|export|populate|atomic|dib]`.
 pub fn run(xtask: &Xtask, args: &[String]) -> anyhow::Result<ExitCode> {
     host::setup(xtask, host::Need::Everything)?;
     if !host::is_root() {
@@ -26,8 +27,8 @@ pub fn run(xtask: &Xtask, args: &[String]) -> anyhow::Result<ExitCode> {
     let isotope = host::compile(xtask, host::Profile::Release)?;
     let out = xtask.root.join("target/bench");
     xtask.shell.create_dir(&out)?;
-    if !["all", "build", "export", "populate", "atomic"].contains(&which) {
-        bail!("there is no benchmark `{which}`; there are build, export, populate, atomic");
+    if !["all", "build", "export", "populate", "atomic", "dib"].contains(&which) {
+        bail!("there is no benchmark `{which}`; there are build, export, populate, atomic, dib");
     }
     if which == "all" || which == "build" {
         build(xtask, &isotope, &out)?;
@@ -53,6 +54,9 @@ pub fn run(xtask: &Xtask, args: &[String]) -> anyhow::Result<ExitCode> {
     }
     if which == "all" || which == "atomic" {
         atomic::run(xtask, &isotope, &out)?;
+    }
+    if which == "all" || which == "dib" {
+        dib::run(xtask, &isotope, &out)?;
     }
     Ok(ExitCode::SUCCESS)
 }
