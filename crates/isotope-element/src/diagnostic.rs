@@ -60,6 +60,18 @@ impl Spot {
             text: text[line_start..line_end].trim_end_matches('\r').to_owned(),
         }
     }
+
+    /// The place of a word in a line (from 1); without the word there, the whole line.
+    #[must_use]
+    pub fn of_word(text: &str, line: u32, word: &str) -> Self {
+        let start: usize = text.split_inclusive('\n').take((line as usize).saturating_sub(1)).map(str::len).sum();
+        let whole = text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+        let (at, length) = match whole.find(word) {
+            Some(at) => (at, word.len()),
+            None => (whole.len() - whole.trim_start().len(), whole.trim().len()),
+        };
+        Self::of(text, start + at..start + at + length)
+    }
 }
 
 /// The line of a byte, from 1.

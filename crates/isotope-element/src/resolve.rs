@@ -6,7 +6,7 @@
 
 use crate::diagnostic::sort;
 use crate::nearest::suggest;
-use crate::{Catalogue, Diagnostic, Element, HookFile, Located, Phase};
+use crate::{Catalogue, Diagnostic, Element, HookFile, Located, Phase, Spot};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 
@@ -233,10 +233,20 @@ impl<'c> Resolver<'c> {
         let Walk { done, cycles, .. } = walk;
         for cycle in cycles {
             let first = cycle.first().and_then(|name| self.catalogue.elements.get(*name));
-            let file = first.map(|element| element.manifest.file.clone()).unwrap_or_default();
+            let manifest = first.map(|element| &element.manifest);
+            let file = manifest.map(|manifest| manifest.file.clone()).unwrap_or_default();
+            // The line by which the first one needs the second.
+            let provider = |need: &str| self.providers.get(need).map(String::as_str);
+            let needs = manifest.into_iter().flat_map(|manifest| manifest.requires.iter().chain(&manifest.after));
+            let need = needs.into_iter().find(|need| provider(&need.value) == cycle.get(1).copied());
+            let spot = need.map(|need| {
+                let text = std::fs::read_to_string(&file).unwrap_or_default();
+                Spot::of_word(&text, need.line, &need.value)
+            });
             let message = format!("elements need each other in a circle: {}", cycle.join(" → "));
             let hint = "take one `requires` or `after` of this circle away".to_owned();
-            self.errors.push(Diagnostic::error(&file, message).hint(hint));
+            let error = Diagnostic::error(&file, message).hint(hint);
+            self.errors.push(spot.into_iter().fold(error, Diagnostic::at));
         }
         done
     }

@@ -105,10 +105,7 @@ impl DibResolveError {
         let diagnostic = match self {
             Self::Missing { wanted: Some(wanted), .. } => {
                 let text = std::fs::read_to_string(&wanted.file).unwrap_or_default();
-                let start: usize = text.split_inclusive('\n').take(wanted.line as usize - 1).map(str::len).sum();
-                let line = text[start..].lines().next().unwrap_or_default();
-                let from = start + line.len() - line.trim_start().len();
-                let spot = Spot::of(&text, from..from + line.trim().len());
+                let spot = Spot::of_word(&text, wanted.line, "\n");
                 Diagnostic::error(&wanted.file, self.to_string()).at(spot)
             }
             _ => Diagnostic::error(subject, self.to_string()),
