@@ -52,6 +52,7 @@ fn climb(xtask: &Xtask, rung: Rung) -> anyhow::Result<()> {
                 bail!("the VM tests build images: run them as root (sudo -E cargo xtask test vm)");
             }
             host::compile(xtask, host::Profile::Dev)?;
+            let _dib = shell.push_env(host::DIB_VARIABLE, host::dib(xtask)?);
             cmd!(shell, "cargo test --locked --workspace --test vm").run()?;
         }
     }

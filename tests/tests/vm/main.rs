@@ -13,6 +13,7 @@ mod article;
 mod atomic;
 mod bench;
 mod command;
+mod dib;
 mod images;
 mod kernels;
 mod magnum;

@@ -2,7 +2,7 @@
 
 use crate::bench::{Bench, Report, Step};
 use crate::images::Kind;
-use crate::{article, atomic, command, kernels, magnum, refusal, storage};
+use crate::{article, atomic, command, dib, kernels, magnum, refusal, storage};
 use anyhow::{Context, ensure};
 use isotope_vm::ssh::Input;
 use isotope_vm::{Firmware, Seed, SeedKind, Vm};
@@ -32,6 +32,8 @@ pub const NAMED: &[Case] = &[
 pub const ALL: &[Case] = &[
     Case { name: "vm_atomic", run: atomic::bios },
     Case { name: "vm_storage", run: storage::storage },
+    Case { name: "vm_dib_many", run: dib::many },
+    Case { name: "vm_dib", run: dib::plain },
     Case { name: "vm_article", run: article::article },
     Case { name: "vm_bios", run: bios },
     Case { name: "vm_secure_boot", run: command::secure_boot },
