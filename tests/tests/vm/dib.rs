@@ -48,7 +48,7 @@ const PROMISES: &[(&str, &str)] = &[
     ("cloud-init-datasources", "grep -rqs 'NoCloud' /etc/cloud/cloud.cfg.d/"),
     (
         "devuser",
-        "id operator && sudo -lU operator | grep -q NOPASSWD && grep -q operator-key ~operator/.ssh/authorized_keys",
+        "id deployer && sudo -lU deployer | grep -q NOPASSWD && grep -q deployer-key ~deployer/.ssh/authorized_keys",
     ),
     ("openssh-server", "systemctl is-active ssh"),
     ("runtime-ssh-host-keys", "test -s /etc/ssh/ssh_host_ed25519_key"),
@@ -253,17 +253,16 @@ impl Kit {
         Ok(vec![
             ("DIB_PYTHON_VERSION", "3".to_owned()),
             ("DIB_CLOUD_INIT_DATASOURCES", "NoCloud, ConfigDrive".to_owned()),
-            ("DIB_DEV_USER_USERNAME", "operator".to_owned()),
+            ("DIB_DEV_USER_USERNAME", "deployer".to_owned()),
             ("DIB_DEV_USER_PWDLESS_SUDO", "yes".to_owned()),
             (
                 "DIB_DEV_USER_AUTHORIZED_KEYS",
                 file(
-                    "operator.pub",
-                    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBZhbGlkLWVub3VnaC1mb3ItYS10ZXN0LWtleS0xMjM0 operator-key\n",
+                    "deployer.pub",
+                    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBZhbGlkLWVub3VnaC1mb3ItYS10ZXN0LWtleS0xMjM0 deployer-key\n",
                 )?,
             ),
             ("DIB_LOCAL_CONFIG_USERNAME", "root".to_owned()),
-            ("DIB_ADD_APT_KEYS", String::new()),
             ("DIB_MODPROBE_BLACKLIST", "pcspkr".to_owned()),
             ("DIB_APT_CONF", file("apt.conf", "// isotope-test\nAPT::Install-Suggests \"false\";\n")?),
             (
