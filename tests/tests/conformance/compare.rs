@@ -5,12 +5,26 @@ use crate::world::{Builder, Built, PHASES, World, upstream};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What differs: the kind of record, the phase (`*`: every one), the name, and why.
-const KNOWN: &[(&str, &str, &str, &str)] = &[(
-    "env",
-    "*",
-    "DIB_IMAGE_ROOT_FS_UUID",
-    "elements older than diskimage-builder 2.4 need it (Magnum's fedora-atomic)",
-)];
+const KNOWN: &[(&str, &str, &str, &str)] = &[
+    (
+        "env",
+        "*",
+        "DIB_IMAGE_ROOT_FS_UUID",
+        "elements older than diskimage-builder 2.4 need it (Magnum's fedora-atomic)",
+    ),
+    ("env", "*", "PATH", "in the target, diskimage-builder's begins with the five characters `$PATH`"),
+    ("env", "*", "LC_CTYPE", "Python adds it to diskimage-builder's environment (PEP 538)"),
+    (
+        "env",
+        "*",
+        "PYTHONPATH",
+        "upstream's package-installs-squash imports a module of diskimage-builder, which ours stands in for",
+    ),
+    ("env", "*", "BASH_FUNC__ps4%%", "serves the prompt of diskimage-builder's own trace"),
+    ("functions", "*", "_ps4", "serves the prompt of diskimage-builder's own trace"),
+    ("mounts", "*", "/dev", "a /dev of the build's own, with its loop devices: none of the host's can be reached"),
+    ("mounts", "*", "/dev/shm", "programs find shared memory, which diskimage-builder does not mount"),
+];
 
 /// Names whose values belong to one run or one program.
 const OWN: &[&str] = &["_", "DIB_ENV", "PS4", "SHLVL"];
@@ -54,7 +68,8 @@ fn record(builder: Builder) -> Record {
         for kind in ["env", "facts"] {
             for (name, value) in built.values(phase, kind) {
                 if !OWN.contains(&name.as_str()) {
-                    found.insert((kind.to_owned(), phase.to_owned(), name), devices(&neutral(&value)));
+                    let value = value_of(&name, &devices(&neutral(&value)));
+                    found.insert((kind.to_owned(), phase.to_owned(), name), value);
                 }
             }
         }
@@ -68,6 +83,19 @@ fn record(builder: Builder) -> Record {
         }
     }
     found
+}
+
+/// Functions are compared by their names; of lists whose order is a hash table's in diskimage-builder, the words.
+fn value_of(name: &str, value: &str) -> String {
+    if name.starts_with("BASH_FUNC_") {
+        return String::new();
+    }
+    if name != "IMAGE_ELEMENT" {
+        return value.to_owned();
+    }
+    let mut words: Vec<&str> = value.split(' ').collect();
+    words.sort_unstable();
+    words.join(" ")
 }
 
 /// Places of a run, longest first.
