@@ -10,6 +10,11 @@ use std::fmt::Write as _;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
+/// By which apt's dpkg finds [`UPDATE_INITRAMFS`] first; the rest is apt's default.
+const APT_CONF: &str = "DPkg::Path \"/tmp/in_target.d/.isotope/bin:/usr/sbin:/usr/bin:/sbin:/bin\";\n";
+/// One initramfs a run of dpkg, where a kernel and the trigger make two.
+const UPDATE_INITRAMFS: &str = include_str!("update-initramfs.sh");
+
 pub(super) fn begin(plan: &DibBuild, build: &Build<'_>) -> Result<Dib, StepError> {
     let dib = Dib {
         plan: plan.clone(),
@@ -25,7 +30,7 @@ pub(super) fn begin(plan: &DibBuild, build: &Build<'_>) -> Result<Dib, StepError
     }
     hooks(&dib)?;
     library(&dib)?;
-    block_devices(&dib)?;
+    block_devices(&dib, build.plan.seed)?;
     build.events.output(&format!("Building in {}", dib.dir.display()));
     Ok(dib)
 }
@@ -68,7 +73,9 @@ fn hooks(dib: &Dib) -> Result<(), StepError> {
         let mode = PermissionsExt::from_mode(meta.permissions().mode() | 0o700);
         std::fs::set_permissions(&path, mode).map_err(StepError::io("set the mode of", &path))?;
     }
-    write(&root.join("dib-run-parts"), 0o755, SCRIPT)
+    write(&root.join("dib-run-parts"), 0o755, SCRIPT)?;
+    write(&root.join(".isotope/apt.conf"), 0o644, APT_CONF)?;
+    write(&root.join(".isotope/bin/update-initramfs"), 0o755, UPDATE_INITRAMFS)
 }
 
 /// `_LIB`, and the programs that hooks on the host find before all others.
@@ -78,9 +85,10 @@ fn library(dib: &Dib) -> Result<(), StepError> {
 }
 
 /// What `dib-block-device` reads. More comes to it when the size of the image is known.
-fn block_devices(dib: &Dib) -> Result<(), StepError> {
+fn block_devices(dib: &Dib, seed: uuid::Uuid) -> Result<(), StepError> {
     let config = dib.dir.join("block-device/config.yaml");
     write(&config, 0o644, &dib.plan.block_devices)?;
+    write(&dib.dir.join("states/block-device/seed"), 0o644, &format!("{seed}\n"))?;
     let own = [
         ("config", config.display().to_string()),
         ("image-dir", dib.images.display().to_string()),

@@ -65,6 +65,9 @@ fn assemble(layout: &LayoutPlan, dib: &mut Dib, build: &mut Build<'_>) -> Result
         sync: false,
     };
     let disk = DibDisk::create(&layout, &options, &mut told(&build.events))?;
+    // For hooks that ask dib-block-device.
+    let state = dib.dir.join("states/block-device");
+    disk.state().save(&state).map_err(|error| StepError::io("write", &state)(error))?;
     for node in disk.nodes() {
         show(&node, &dib.scratch.join("dev"))?;
     }

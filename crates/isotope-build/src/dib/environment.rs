@@ -1,6 +1,7 @@
 //! The environment of hooks: the plan's, with the paths of this build.
 
 use super::Dib;
+use super::hooks::IN_TARGET;
 use isotope_plan::Place;
 use isotope_sys::command::TOOL_PATH;
 use std::collections::BTreeMap;
@@ -54,5 +55,6 @@ fn in_target(env: &mut BTreeMap<String, String>) {
         !name.starts_with("BASH_FUNC_") && !name.starts_with("LD_") && !of_host.contains(&name.as_str())
     });
     env.insert("HOME".to_owned(), "/root".to_owned());
+    env.entry("APT_CONFIG".to_owned()).or_insert_with(|| format!("{IN_TARGET}/.isotope/apt.conf"));
     env.insert("PATH".to_owned(), TOOL_PATH.to_owned());
 }

@@ -57,8 +57,19 @@ fn in_target(hooks: &DibHooks, dib: &Dib, build: &Build<'_>) -> Result<(), StepE
     let tool = program(dib, &format!("{IN_TARGET}/dib-run-parts"))?.arg(format!("{IN_TARGET}/{dir}"));
     let ended = follow::run(&tool, dib.plan.hook_timeout, &build.events);
     done(ended, hooks, dib, build)?;
+    initramfs(dib, build)?;
     breaks::at(&format!("after-{phase}"), Place::Target, dib, build)?;
     lent.take_back()
+}
+
+/// An initramfs that was left to a trigger which never came.
+fn initramfs(dib: &Dib, build: &Build<'_>) -> Result<(), StepError> {
+    if !dib.tree()?.exists("/tmp/.isotope-initramfs") {
+        return Ok(());
+    }
+    let tool = program(dib, &format!("{IN_TARGET}/.isotope/bin/update-initramfs"))?;
+    tool.run_merged(&mut |line| build.events.output(line))
+        .map_err(|source| StepError::Command { what: "make the initramfs".to_owned(), source })
 }
 
 /// A program of the target, in its root, with the environment that hooks have there.
@@ -101,9 +112,11 @@ fn listen(said: &Path, dib: &mut Dib, build: &Build<'_>) -> Result<(), StepError
 
 /// `-p`: by the target's own `install-packages`.
 pub(super) fn packages(packages: &DibPackages, step: &Step, dib: &Dib, build: &Build<'_>) -> Result<(), StepError> {
+    let lent = mounts::lend_hooks(dib)?;
     let tool = program(dib, "install-packages")?.args(&packages.names);
     follow::run(&tool, dib.plan.hook_timeout, &build.events).map_err(|failed| StepError::Command {
         what: format!("{} by the target's install-packages", step.title),
         source: failed.source,
-    })
+    })?;
+    lent.take_back()
 }

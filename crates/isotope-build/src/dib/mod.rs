@@ -22,6 +22,9 @@ mod gather;
 mod hooks;
 pub mod lib;
 mod mounts;
+mod outputs;
+
+pub(crate) use outputs::make_way;
 
 use crate::build::Build;
 use crate::error::StepError;

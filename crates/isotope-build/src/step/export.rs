@@ -19,6 +19,7 @@ impl Run for Export {
         let export = build.plan.exports.get(self.0).ok_or(StepError::Plan("an export that is not in the plan"))?;
         build.seal(step)?;
         if build.products.outputs.is_empty() {
+            crate::dib::make_way(build)?;
             trees(build)?;
             disks(build)?;
         }

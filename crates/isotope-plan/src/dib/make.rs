@@ -176,6 +176,7 @@ fn build(input: &Input<'_>, values: &Values, layout: &LayoutPlan) -> DibBuild {
         binary: input.binary.cloned(),
         hook_timeout: request.environment.get("DIB_HOOK_TIMEOUT").and_then(|seconds| seconds.parse().ok()),
         clamp_times: request.environment.contains_key("SOURCE_DATE_EPOCH"),
+        keep_old: !request.overwrite,
     }
 }
 

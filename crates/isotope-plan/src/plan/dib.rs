@@ -71,6 +71,8 @@ pub struct DibBuild {
     pub hook_timeout: Option<u64>,
     /// Times of files are those of the build's clock.
     pub clamp_times: bool,
+    /// Outputs of an earlier build get another name.
+    pub keep_old: bool,
 }
 
 /// A file of the merged tree of hooks.
