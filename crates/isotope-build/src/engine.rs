@@ -25,7 +25,7 @@ use std::time::Instant;
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Message {
     /// An event, to be handed on.
-    Event(Event),
+    Event(Box<Event>),
     /// The build is done.
     Report(Box<Report>),
 }
@@ -53,7 +53,7 @@ pub(crate) fn main(orders: Orders<'_>, channel: Channel) -> i32 {
     let sink = Arc::clone(&channel);
     let events = Events::new(move |mut event| {
         mask.event(&mut event);
-        say(&sink, &Message::Event(event));
+        say(&sink, &Message::Event(Box::new(event)));
     });
     let trace = events.clone();
     command::observe(move |line| trace.command(line));

@@ -48,12 +48,12 @@ pub fn run(plan: &Plan, options: &BuildOptions, on_event: &mut dyn FnMut(Event))
         match serde_json::from_str::<Message>(line) {
             Ok(Message::Report(done)) => report = Some(*done),
             Ok(Message::Event(event)) => {
-                match &event {
+                match &*event {
                     Event::Failed(failed) => failure = Some(Box::new(failed.clone())),
                     Event::ShellEnded => take_terminal(),
                     _ => {}
                 }
-                tell(event);
+                tell(*event);
             }
             // What the runtime itself prints, or the reason why the namespaces could not be made.
             Err(_) => tell(Event::Output { line: line.to_owned() }),
