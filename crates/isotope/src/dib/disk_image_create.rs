@@ -133,7 +133,18 @@ fn elements(request: &Request, log: &super::log::Log) -> anyhow::Result<(Element
     log.line(&format!("Building elements: {}", names.join(" ")));
     let set = resolve(&catalogue, &names).map_err(|errors| super::element_info::failure(&errors))?;
     log.line(&format!("Expanded element dependencies to: {}", set.line()));
-    Ok((path, set))
+    Ok((without_unused(path, own.as_deref(), &set), set))
+}
+
+/// Without the directory of our own elements, if the build has none of them: programs that read all elements of a name on the path
+/// (`package-installs-squash`) would add the wishes of ours, which are overridden, to those of the others.
+fn without_unused(mut path: ElementsPath, own: Option<&Path>, set: &ElementSet) -> ElementsPath {
+    let own = own.and_then(|own| own.canonicalize().ok());
+    let is_own = |dir: &Path| dir.canonicalize().is_ok_and(|dir| own.as_ref().is_some_and(|own| dir.starts_with(own)));
+    if !set.elements.iter().any(|element| is_own(&element.dir)) {
+        path.entries.retain(|entry| !is_own(entry));
+    }
+    path
 }
 
 /// `DIB_BLOCK_DEVICE_CONFIG`: the YAML itself, or `file://PATH`; else that of an element.
