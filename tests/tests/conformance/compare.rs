@@ -20,6 +20,7 @@ const KNOWN: &[(&str, &str, &str, &str)] = &[
         "PYTHONPATH",
         "upstream's package-installs-squash imports a module of diskimage-builder, which ours stands in for",
     ),
+    ("env", "*", "APT_CONFIG", "in the target, by which a kernel's initramfs is made once a run of dpkg, not twice"),
     ("env", "*", "BASH_FUNC__ps4%%", "serves the prompt of diskimage-builder's own trace"),
     ("functions", "*", "_ps4", "serves the prompt of diskimage-builder's own trace"),
     ("mounts", "*", "/dev", "a /dev of the build's own, with its loop devices: none of the host's can be reached"),
