@@ -1,0 +1,176 @@
+//! Isotope's own elements in diskimage-builder's format, in builds of the tests' tiny operating system: what they promise is in the tree.
+//!
+//! No packages, no network, no upstream; as root.
+
+use isotope_tests::{isotope, scratch};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+struct Site {
+    dir: tempfile::TempDir,
+}
+
+impl Site {
+    fn new() -> Self {
+        let site = Self { dir: scratch("host-dib-elements") };
+        symlink(isotope(), site.path("disk-image-create")).unwrap();
+        for dir in ["elements", "records", "images", "cache"] {
+            std::fs::create_dir(site.path(dir)).unwrap();
+        }
+        site
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn file(&self, path: &str, mode: u32, text: &str) -> &Self {
+        let path = self.path("elements").join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        self
+    }
+
+    /// `disk-image-create -n -t tar -o image tiny-os ELEMENT…`
+    #[expect(clippy::disallowed_methods, reason = "the subject under test, with an environment of its own")]
+    fn build(&self, elements: &str, env: &[(&str, &str)]) -> Output {
+        let path = format!("{}:{}", self.path("elements").display(), root().join("tests/dib/elements").display());
+        let mut command = Command::new(self.path("disk-image-create"));
+        command.args(["-n", "-t", "tar", "-o", "image", "tiny-os"]).args(elements.split_whitespace());
+        command.current_dir(self.dir.path()).env_remove("ISOTOPE_DATA_DIR").env("ELEMENTS_PATH", path);
+        command.env("ISOTOPE_CACHE_DIR", self.path("cache")).env("DIB_IMAGE_CACHE", self.path("images"));
+        command.env("DIB_PROBE_DIR", self.path("records")).env("DIB_TEST_VICTIM", self.path("victim"));
+        command.envs(env.iter().copied()).output().unwrap()
+    }
+
+    /// As [`Site::build`], and it succeeds; gives what it printed.
+    fn built(&self, elements: &str, env: &[(&str, &str)]) -> String {
+        let output = self.build(elements, env);
+        let told = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{told}");
+        told
+    }
+
+    /// A file of the image.
+    #[expect(clippy::disallowed_methods, reason = "tar reads the image")]
+    fn read(&self, path: &str) -> String {
+        let mut command = Command::new("tar");
+        let output = command
+            .arg("-xOf")
+            .arg(self.path("image.tar"))
+            .args(["--wildcards", "--no-anchored", path])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{path}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The paths in the image, without `./`.
+    #[expect(clippy::disallowed_methods, reason = "tar reads the image")]
+    fn paths(&self) -> Vec<String> {
+        let output = Command::new("tar").arg("-tf").arg(self.path("image.tar")).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.lines().map(|line| line.trim_start_matches("./").to_owned()).collect()
+    }
+
+    fn record(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path("records").join(name)).unwrap()
+    }
+}
+
+#[test]
+fn host_dib_elements_of_ours_keep_their_promises() {
+    let site = Site::new();
+    site.file("app/element-deps", 0o644, "svc-map\ninstall-static\ninstall-types\ndib-init-system\nsysctl\nmodprobe\nelement-manifest\n")
+        .file("app/svc-map", 0o644, "web:\n  debian: apache2\n  default: www\n")
+        .file("app/static/etc/app/conf", 0o640, "static\n")
+        .file("app/static/lib/app/data", 0o644, "in /usr/lib\n")
+        .file("app/static/etc/app/conf~", 0o644, "an editor's\n")
+        .file("app/bin/app-tool", 0o644, "#!/bin/sh\necho tool\n")
+        .file("app/modprobe.d/app.conf", 0o644, "options x y=1\n")
+        .file("app/init-scripts/systemd/app.service", 0o600, "[Service]\n")
+        .file("app/install.d/app-source-install/50-how", 0o755, "#!/bin/sh\necho source >>/how\n")
+        .file("app/install.d/app-package-install/50-how", 0o755, "#!/bin/sh\necho package >>/how\n")
+        .file("app/install.d/90-app", 0o755, "#!/bin/bash\nset -eu\nsvc-map web >/svc\nsysctl-set-value net.ipv4.ip_forward 1\napp-tool\ndib-init-system >/init\n");
+    let env = [
+        ("DIB_INSTALLTYPE_app", "package"),
+        ("DIB_MODPROBE_BLACKLIST", "floppy pcspkr"),
+        ("DIB_SOME_PASSWORD", "geheim17"),
+    ];
+    let told = site.built("app", &env);
+    for (path, expected) in [
+        ("svc", "www\n"),
+        ("etc/app/conf", "static\n"),
+        ("usr/lib/app/data", "in /usr/lib\n"),
+        ("etc/modprobe.d/app.conf", "options x y=1\n"),
+        ("etc/modprobe.d/blacklist.conf", "blacklist floppy\nblacklist pcspkr\n"),
+        ("etc/sysctl.d/net.ipv4.ip_forward.conf", "net.ipv4.ip_forward = 1\n"),
+        ("usr/lib/systemd/system/app.service", "[Service]\n"),
+        ("how", "package\n"),
+        ("init", "systemd\n"),
+        ("usr/local/bin/app-tool", "#!/bin/sh\necho tool\n"),
+    ] {
+        assert_eq!(site.read(path), expected, "{path}");
+    }
+    let paths = site.paths();
+    assert!(!paths.iter().any(|path| path.ends_with("conf~") || path.starts_with("lib/")), "{paths:?}");
+
+    // Records: in the image and beside it, without secrets.
+    let records = site.path("image.d/dib-manifests");
+    let elements = std::fs::read_to_string(records.join("dib-element-manifest")).unwrap();
+    assert!(elements.starts_with("app\n") && elements.ends_with("tiny-os\n"), "{elements}");
+    let environment = std::fs::read_to_string(records.join("dib_environment")).unwrap();
+    assert!(environment.contains("DIB_MODPROBE_BLACKLIST=") && !environment.contains("geheim17"), "{environment}");
+    assert!(std::fs::read_to_string(records.join("dib_arguments")).unwrap().contains("-t tar"));
+    assert!(!told.contains("geheim17"), "{told}");
+}
+
+#[test]
+fn host_dib_elements_probes_find_what_the_contract_says() {
+    let site = Site::new();
+    site.built("probe ordered keeps-dotfiles leaves-mounts leaves-a-daemon", &[("DIB_TEST_SECONDS", "98701")]);
+    assert_eq!(site.read("ordered"), "Zz-nonum\na-nonum\n9-a\n010-lead\n10-a\n10-b\n100-c\n");
+    assert_eq!(site.read(".hidden-top"), "hidden\n");
+    for phase in ["root", "extra-data", "post-root", "block-device", "pre-finalise", "cleanup"] {
+        let facts = site.record(&format!("{phase}.facts"));
+        let cwd = format!("cwd={}", site.dir.path().canonicalize().unwrap().display());
+        assert!(facts.starts_with("where=host\n") && facts.contains(&cwd), "{phase}: {facts}");
+        let environment = site.record(&format!("{phase}.env"));
+        let has_root = environment.lines().any(|line| line.starts_with("TARGET_ROOT="));
+        assert_eq!(has_root, ["root", "cleanup"].contains(&phase), "{phase}: {environment}");
+        assert!(site.record(&format!("{phase}.functions")).contains("get_image_element_array"), "{phase}");
+    }
+    for phase in ["pre-install", "install", "post-install", "finalise"] {
+        let facts = site.record(&format!("{phase}.facts"));
+        assert!(facts.starts_with("where=target\ncwd=/\narguments=0\n"), "{phase}: {facts}");
+        assert!(site.record(&format!("{phase}.mounts")).contains("/sys sysfs ro"), "{phase}");
+        let environment = site.record(&format!("{phase}.env"));
+        assert!(environment.contains("\nPROBE_ENVIRONMENT_FILES=5-probe 50-probe with.dot"), "{phase}: {environment}");
+        assert!(environment.contains("\nHOME=/root\n") && !environment.contains("\nTMPDIR="), "{phase}: {environment}");
+    }
+    // Nothing is left on the host.
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+    assert!(!mounts.contains(&site.dir.path().display().to_string()) && !mounts.contains(" - tmpfs left "), "{mounts}");
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let mut lines = processes.filter_map(|entry| std::fs::read_to_string(entry.path().join("cmdline")).ok());
+    assert!(!lines.any(|line| line.contains("98701")), "the daemon is still there");
+}
+
+#[test]
+fn host_dib_elements_that_fail_or_lead_out() {
+    let site = Site::new();
+    for (phase, code) in [("root", "3"), ("extra-data", "4"), ("install", "5"), ("finalise", "6"), ("cleanup", "7")] {
+        let output = site.build("fails", &[("DIB_TEST_PHASE", phase), ("DIB_TEST_CODE", code)]);
+        assert_eq!(output.status.code(), Some(code.parse().unwrap()), "{phase}");
+        assert!(!site.path("image.tar").exists(), "{phase}");
+    }
+    std::fs::write(site.path("victim"), "as it was\n").unwrap();
+    site.build("links-out", &[]);
+    assert_eq!(std::fs::read_to_string(site.path("victim")).unwrap(), "as it was\n");
+}
