@@ -110,7 +110,7 @@ pub fn plain(report: &mut Report<'_>) {
         Ok(())
     });
     let Some(mut vm) = report.step("the machine is made", |bench| {
-        let spec = VmSpec::new(&ours.join("image.qcow2"), Firmware::Bios, bench.accel.accel);
+        let spec = VmSpec::new(ours.join("image.qcow2"), Firmware::Bios, bench.accel.accel);
         Vm::create(spec, &bench.cancel).map_err(with_hint)
     }) else {
         return;
@@ -271,7 +271,7 @@ impl Kit {
 fn mirrors() -> anyhow::Result<Vec<(String, String)>> {
     let plan = Tool::new(isotope_tests::isotope())
         .args(["plan", "debian-cloud", "--set", "debian-minimal.release=bookworm", "--json"])
-        .current_dir(&isotope_tests::root())
+        .current_dir(isotope_tests::root())
         .run()?
         .text();
     let plan: serde_json::Value = serde_json::from_str(&plan)?;
