@@ -4,13 +4,14 @@
 //! The commands see the devices of this layout and no others (`--devices`), so that a group of the host with the same name is not
 //! touched, and they leave nothing in the host's /etc/lvm. Needs the device mapper; preflight says so where there is none.
 //!
-//! When all are made, each is held open and the kernel is asked to remove it with its last holder: a build that is killed leaves no
-//! volume, and so no loop device below one. Only while they are being made would a kill leave some.
+//! Each is held open when it is made (thin ones: when all are), and the kernel is asked to remove it with its last holder: a build that
+//! is killed leaves no volume, and so no loop device below one. Only while LVM itself makes one would a kill leave it.
 
 use crate::DiskError;
 use isotope_plan::blockdev::{Device, LvmPlan, Segment, lvm};
 use isotope_sys::command::Tool;
 use isotope_sys::device_mapper::{self, Mapped};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -39,9 +40,9 @@ pub struct Volumes {
     devices: String,
     activation: Activation,
     /// Held open, so that they stay.
-    held: Vec<File>,
-    /// How the UUIDs of the kernel's devices begin.
-    uuids: Vec<String>,
+    held: BTreeMap<PathBuf, File>,
+    /// How the UUIDs of the kernel's devices begin, by group.
+    uuids: BTreeMap<String, String>,
 }
 
 impl Volumes {
@@ -60,11 +61,19 @@ impl Volumes {
         if activation == Activation::Kernel {
             made.sweep();
         }
-        for command in plans.iter().flat_map(|plan| lvm::create(plan, &text)) {
-            made.run(&command)?;
-        }
-        if activation == Activation::Kernel {
-            made.hold()?;
+        for plan in plans {
+            // A pool is brought up and down while volumes are made in it: those are held when all are there.
+            let at_once = plan.volumes.iter().all(|volume| volume.segment == Segment::Linear);
+            for command in lvm::create(plan, &text) {
+                made.run(&command)?;
+                let is_volume = command.first().is_some_and(|program| program == "lvcreate");
+                if activation == Activation::Kernel && at_once && is_volume {
+                    made.hold(plan)?;
+                }
+            }
+            if activation == Activation::Kernel {
+                made.hold(plan)?;
+            }
         }
         Ok(made)
     }
@@ -72,7 +81,9 @@ impl Volumes {
     /// Takes over volumes that another process made and left.
     pub(crate) fn take_over(plans: &[LvmPlan], path: &dyn Fn(&Device) -> PathBuf) -> Result<Self, DiskError> {
         let mut made = Self::adopt(plans, path, Activation::Kernel);
-        made.hold()?;
+        for plan in plans {
+            made.hold(plan)?;
+        }
         Ok(made)
     }
 
@@ -81,7 +92,13 @@ impl Volumes {
         let physical = plans.iter().flat_map(|plan| &plan.physical);
         let devices: Vec<String> =
             physical.map(|physical| path(&physical.device).to_string_lossy().into_owned()).collect();
-        Self { plans: plans.to_vec(), devices: devices.join(","), activation, held: Vec::new(), uuids: Vec::new() }
+        Self {
+            plans: plans.to_vec(),
+            devices: devices.join(","),
+            activation,
+            held: BTreeMap::new(),
+            uuids: BTreeMap::new(),
+        }
     }
 
     /// Leaves them active.
@@ -90,22 +107,26 @@ impl Volumes {
         self.held.clear();
     }
 
-    /// Holds each volume, and has the kernel remove it with its last holder: mounts are holders, too.
-    fn hold(&mut self) -> Result<(), DiskError> {
-        let volumes = self.plans.iter().flat_map(|plan| &plan.volumes);
-        for volume in volumes.filter(|volume| volume.segment != Segment::ThinPool) {
+    /// Holds each volume of a plan that is there, and has the kernel remove it with its last holder: mounts are holders, too.
+    fn hold(&mut self, plan: &LvmPlan) -> Result<(), DiskError> {
+        for volume in plan.volumes.iter().filter(|volume| volume.segment != Segment::ThinPool) {
             let path = path(&volume.group, &volume.name);
+            if self.held.contains_key(&path) {
+                continue;
+            }
             match File::open(&path) {
-                Ok(device) => self.held.push(device),
-                // One that nobody held has gone with the process that made it.
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Ok(device) => drop(self.held.insert(path, device)),
+                // Not made yet; or gone with the process that made it, because nobody held it: then its node may still be there.
+                Err(error) if error.kind() == ErrorKind::NotFound || is_gone(&error) => {}
                 Err(source) => return Err(DiskError::Volume { path, source }),
             }
         }
-        for group in self.plans.iter().flat_map(|plan| &plan.groups) {
-            let command = ["vgs", "--noheadings", "-o", "vg_uuid", &group.name].map(str::to_owned);
-            let uuid = self.output(&command)?;
-            self.uuids.push(format!("LVM-{}", uuid.trim().replace('-', "")));
+        for group in &plan.groups {
+            if !self.uuids.contains_key(&group.name) {
+                let command = ["vgs", "--noheadings", "-o", "vg_uuid", &group.name].map(str::to_owned);
+                let uuid = format!("LVM-{}", self.output(&command)?.trim().replace('-', ""));
+                self.uuids.insert(group.name.clone(), uuid);
+            }
         }
         for mapped in self.mapped() {
             let path = Path::new("/dev/mapper").join(&mapped.name);
@@ -117,7 +138,7 @@ impl Volumes {
 
     /// What the kernel has of these groups: volumes, and what thin pools are made of.
     fn mapped(&self) -> Vec<Mapped> {
-        self.uuids.iter().flat_map(|uuid| device_mapper::with_uuid(uuid)).collect()
+        self.uuids.values().flat_map(|uuid| device_mapper::with_uuid(uuid)).collect()
     }
 
     /// Lets go of the volumes and waits until the kernel has removed them. Says whether it has.
@@ -198,6 +219,12 @@ impl Volumes {
         let failed = |source| DiskError::Lvm { command: command.join(" "), source };
         tool.env("LVM_SUPPRESS_FD_WARNINGS", "1").args(args).run().map(|output| output.text()).map_err(failed)
     }
+}
+
+/// Whether a node leads to no device.
+fn is_gone(error: &std::io::Error) -> bool {
+    use rustix::io::Errno;
+    error.raw_os_error().is_some_and(|code| [Errno::NXIO, Errno::NODEV].contains(&Errno::from_raw_os_error(code)))
 }
 
 /// What is in a directory of /dev; nothing, if it is not there or a link.

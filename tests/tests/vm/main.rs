@@ -20,6 +20,7 @@ mod magnum;
 mod refusal;
 mod scenarios;
 mod storage;
+mod volumes;
 
 use bench::{Bench, Report, Step};
 use std::collections::VecDeque;

@@ -2,7 +2,7 @@
 
 use crate::bench::{Bench, Report, Step};
 use crate::images::Kind;
-use crate::{article, atomic, command, dib, kernels, magnum, refusal, storage};
+use crate::{article, atomic, command, dib, kernels, magnum, refusal, storage, volumes};
 use anyhow::{Context, ensure};
 use isotope_vm::ssh::Input;
 use isotope_vm::{Firmware, Seed, SeedKind, Vm};
@@ -16,14 +16,15 @@ pub struct Case {
 }
 
 /// Run when they are named, because CI has 45 minutes; a run without names lists them as not run. What they show that others do not: the
-/// same image by UEFI without Secure Boot from its first boot on, the exhaustive rest of docker's storage and of Magnum's image, and many of
-/// diskimage-builder's elements one by one.
+/// same image by UEFI without Secure Boot from its first boot on, the exhaustive rest of docker's storage and of Magnum's image, many of
+/// diskimage-builder's elements one by one, and its logical volumes, for which few hosts have the device mapper.
 pub const NAMED: &[Case] = &[
     Case { name: "vm_storage_table", run: storage::table },
     Case { name: "vm_storage_life", run: storage::life },
     Case { name: "vm_storage_packages", run: storage::packages },
     Case { name: "vm_storage_trixie", run: storage::trixie },
     Case { name: "vm_magnum", run: magnum::magnum },
+    Case { name: "vm_dib_volumes", run: volumes::volumes },
     Case { name: "vm_uefi", run: uefi },
     Case { name: "vm_uefi_atomic", run: atomic::uefi },
     Case { name: "vm_secure_boot_atomic", run: atomic::secure_boot },
