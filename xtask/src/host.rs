@@ -75,6 +75,7 @@ const PACKAGES: &[Package] = &[
     package("rpm", "rpmbuild", Need::Everything),
     package("createrepo-c", "createrepo_c", Need::Everything),
     package("skopeo", "skopeo", Need::Everything),
+    package("sudo", "sudo", Need::Everything),
     package("python3", "python3", Need::Everything),
     package("python3-venv", "/usr/share/doc/python3-venv", Need::Everything),
     package("grub-common", "grub-fstest", Need::Everything),

@@ -3,4 +3,5 @@
 
 mod compare;
 mod points;
+mod user;
 mod world;

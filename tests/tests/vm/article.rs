@@ -71,6 +71,12 @@ const STEPS: &[(&str, Step)] = &[
 
 /// A repository with a Debian 12 tree, whose docker still has devicemapper: given, or composed here.
 fn serve(scratch: &Path) -> anyhow::Result<(FileServer, String)> {
+    let (repo, reference) = tree(scratch)?;
+    Ok((FileServer::start(&repo)?, reference))
+}
+
+/// The repository, and the reference of the tree in it.
+pub fn tree(scratch: &Path) -> anyhow::Result<(PathBuf, String)> {
     let repo = match std::env::var_os("ISOTOPE_TEST_ARTICLE_REPO") {
         Some(given) => PathBuf::from(given),
         None => {
@@ -86,7 +92,7 @@ fn serve(scratch: &Path) -> anyhow::Result<(FileServer, String)> {
     };
     let refs = Tool::new("ostree").args(["refs", "--repo"]).arg(&repo).run()?.text();
     let reference = refs.lines().find(|line| line.contains("bookworm")).context("there is no tree of bookworm")?;
-    Ok((FileServer::start(&repo)?, reference.to_owned()))
+    Ok((repo, reference.to_owned()))
 }
 
 fn build(scratch: &Path, url: &str, reference: &str) -> anyhow::Result<Made> {

@@ -1,6 +1,7 @@
 //! Images of diskimage-builder's own elements, unmodified, from its package, through our `disk-image-create`: one that is compared with what
 //! diskimage-builder itself makes and boots to a login, and one of many elements, each of which must do what it promises.
 
+use crate::article;
 use crate::bench::{Report, with_hint};
 use anyhow::{Context, ensure};
 use isotope_sys::command::Tool;
@@ -163,6 +164,58 @@ pub fn many(report: &mut Report<'_>) {
             Ok(())
         });
     }
+}
+
+/// Magnum's element of 2016 to 2018 as it was, through our `disk-image-create`, against a tree on 127.0.0.1; and the image boots that tree.
+pub fn fedora_atomic(report: &mut Report<'_>) {
+    let scratch = isotope_tests::scratch("dib-atomic-");
+    let Some(kit) = report.step("diskimage-builder's elements are there", |_| Kit::new(scratch.path())) else { return };
+    let Some((server, commit)) = report.step("a tree is served as Fedora's was", |_| {
+        let (source, reference) = article::tree(scratch.path())?;
+        let ostree = |args: &[&str]| Ok::<_, anyhow::Error>(Tool::new("ostree").args(args).run()?.text());
+        // A copy, because it gets the reference that the element asks for.
+        let repo = scratch.path().join("served");
+        let (from, to) = (source.display().to_string(), repo.display().to_string());
+        ostree(&["init", "--mode=archive", "--repo", &to])?;
+        ostree(&["pull-local", "--repo", &to, &from, &reference])?;
+        let commit = ostree(&["rev-parse", "--repo", &to, &reference])?;
+        ostree(&["refs", "--repo", &to, &commit, "--create=fedora-atomic/27/x86_64/docker-host"])?;
+        Ok((FileServer::start(&repo)?, commit))
+    }) else {
+        return;
+    };
+    let Some(made) = report.step("our disk-image-create runs the element", |_| {
+        let ours = isotope_tests::root().join("tests/dib/elements").display().to_string();
+        let url = server.url();
+        let env = [("ELEMENTS_PATH", ours.as_str()), ("FEDORA_ATOMIC_TREE_URL", url.as_str()), ("DIB_RELEASE", "27")];
+        kit.build("atomic", true, "fedora-atomic", &["--image-size", "6", "fedora-atomic"], &env)
+    }) else {
+        return;
+    };
+    report.step("the deployment is there, with its entry, the image's fstab and cloud-init", |_| {
+        let image = made.join("fedora-atomic.qcow2");
+        let inspected = Tool::new(isotope_tests::isotope()).args(["--json", "inspect"]).arg(&image).run()?.text();
+        ensure!(inspected.contains(&commit), "`isotope inspect` shows no deployment of {commit}: {inspected}");
+        Ok(())
+    });
+    let Some(mut vm) = report.step("the machine is made", |bench| {
+        let image = made.join("fedora-atomic.qcow2");
+        let mut spec = VmSpec::new(&image, Firmware::Bios, bench.accel.accel);
+        spec.seed = Some(Seed::new(SeedKind::NoCloud, "atomic"));
+        Vm::create(spec, &bench.cancel).map_err(with_hint)
+    }) else {
+        return;
+    };
+    let timeout = report.bench.boot_timeout();
+    report.vm_step("boots the tree, and cloud-init lets us in", &mut vm, |vm| {
+        vm.start()?;
+        vm.wait_for_ssh(timeout)?;
+        let script = format!(
+            "ostree admin status | grep -q '^\\* fedora-atomic {commit}' && grep -q LABEL=cloudimg-rootfs /etc/fstab"
+        );
+        vm.ssh()?.root(&script, SHORT)?;
+        Ok(())
+    });
 }
 
 /// What images are built with.

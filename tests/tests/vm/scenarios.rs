@@ -29,6 +29,7 @@ pub const NAMED: &[Case] = &[
     Case { name: "vm_uefi_atomic", run: atomic::uefi },
     Case { name: "vm_secure_boot_atomic", run: atomic::secure_boot },
     Case { name: "vm_dib_many", run: dib::many },
+    Case { name: "vm_dib_fedora_atomic", run: dib::fedora_atomic },
 ];
 
 /// The longest first, so that the lanes end together.

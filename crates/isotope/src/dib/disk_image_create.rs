@@ -3,7 +3,7 @@
 //! What is wrong with any of it is told before anything is made. The exit status is that of the hook that failed, else 1, as
 //! diskimage-builder's.
 
-use super::options;
+use super::{options, root};
 use crate::exit::{self, Class, Failure};
 use isotope_build::{BuildError, BuildOptions, Report, WorkPlace};
 use isotope_element::dib::{
@@ -33,7 +33,16 @@ fn main(program: Program, args: &[OsString]) -> ExitCode {
         Ok(parsed) => parsed,
         Err(code) => return code,
     };
-    match build(&parsed.options, parsed.dry_run) {
+    let name = std::env::args_os().next().unwrap_or_default();
+    if let Some(error) = root::restore(&name, args) {
+        return exit::report(&error, false);
+    }
+    let ended = if !parsed.dry_run && root::can_become() {
+        root::again(program, args)
+    } else {
+        build(&parsed.options, parsed.dry_run)
+    };
+    match ended {
         Ok(code) => code,
         Err(error) => exit::report(&error, false),
     }
@@ -41,9 +50,10 @@ fn main(program: Program, args: &[OsString]) -> ExitCode {
 
 /// Builds what the options and the environment ask for; `dry_run`: says what would be done.
 pub fn build(options: &Options, dry_run: bool) -> anyhow::Result<ExitCode> {
-    let env: BTreeMap<String, String> = std::env::vars_os()
+    let mut env: BTreeMap<String, String> = std::env::vars_os()
         .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
         .collect();
+    let caller = root::caller(&mut env);
     let directory = std::env::current_dir()?;
 
     let request =
@@ -77,7 +87,20 @@ pub fn build(options: &Options, dry_run: bool) -> anyhow::Result<ExitCode> {
     if !missing.is_empty() {
         return Err(problems(&missing));
     }
-    run(&plan, &request, cache_dir, log)
+    let code = run(&plan, &request, cache_dir, log)?;
+    if let Some(caller) = caller {
+        root::give(&outputs(&request)?, caller)?;
+    }
+    Ok(code)
+}
+
+/// What bears the image's name: outputs, their digests, what hooks put beside them.
+fn outputs(request: &Request) -> std::io::Result<Vec<PathBuf>> {
+    let prefix = format!("{}.", request.stem());
+    let is_one = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&prefix));
+    let entries: std::io::Result<Vec<PathBuf>> =
+        std::fs::read_dir(request.out_dir())?.map(|entry| entry.map(|entry| entry.path())).collect();
+    Ok(entries?.into_iter().filter(is_one).collect())
 }
 
 fn run(plan: &Plan, request: &Request, cache_dir: PathBuf, mut log: super::log::Log) -> anyhow::Result<ExitCode> {

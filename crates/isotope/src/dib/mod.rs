@@ -11,6 +11,7 @@ mod element_info;
 mod log;
 mod options;
 mod package_installs_squash;
+mod root;
 mod run_parts;
 mod svc_map_merge;
 
