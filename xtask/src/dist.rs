@@ -21,7 +21,12 @@ pub fn run(xtask: &Xtask) -> anyhow::Result<ExitCode> {
     }
     shell.copy_file(&isotope, bin.join("isotope"))?;
     let root = &xtask.root;
-    cmd!(shell, "cp -a {root}/elements {root}/recipes {share}/").run()?;
+    // diskimage-builder's programs are this binary by their names.
+    for program in shell.read_file(root.join("docs/generated/programs"))?.lines() {
+        let link = bin.join(program);
+        cmd!(shell, "ln -s isotope {link}").run()?;
+    }
+    cmd!(shell, "cp -a {root}/elements {root}/elements-dib {root}/recipes {share}/").run()?;
     cmd!(shell, "cp -a {root}/README.md {root}/LICENSE-MIT {root}/LICENSE-APACHE {tree}/").run()?;
     cmd!(shell, "cp -aT {root}/docs/generated/man {man}").run()?;
     cmd!(shell, "cp -aT {root}/docs/generated/completions {completions}").run()?;

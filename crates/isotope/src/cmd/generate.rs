@@ -1,6 +1,6 @@
 //! `isotope generate DIR`: everything under docs/generated. Hidden: `cargo xtask docs` calls it.
 //!
-//! Manual pages and completions from clap, JSON Schemas from the types, the CLI reference and the element catalogue as Markdown.
+//! Manual pages and completions from clap, the names by which the binary is diskimage-builder's programs (`cargo xtask dist` makes links), JSON Schemas from the types, the CLI reference and the element catalogue as Markdown.
 
 use crate::context::{Context, ENVIRONMENT};
 use anyhow::Context as _;
@@ -23,6 +23,12 @@ pub fn run(args: &Args, ctx: &Context) -> anyhow::Result<ExitCode> {
     std::fs::create_dir_all(&man).with_context(|| format!("cannot create {}", man.display()))?;
     clap_mangen::generate_to(super::Cli::command(), &man)
         .with_context(|| format!("cannot write manual pages to {}", man.display()))?;
+    for command in crate::dib::commands() {
+        clap_mangen::generate_to(command, &man)
+            .context("cannot write the manual pages of diskimage-builder's programs")?;
+    }
+    let programs: Vec<&str> = crate::dib::PROGRAMS.iter().map(|(name, _)| *name).collect();
+    write(&dir.join("programs"), &(programs.join("\n") + "\n"))?;
     let completions = dir.join("completions");
     std::fs::create_dir_all(&completions)?;
     for shell in [clap_complete::Shell::Bash, clap_complete::Shell::Zsh, clap_complete::Shell::Fish] {

@@ -2,7 +2,7 @@
 
 use crate::exit::{self, Class, Failure};
 use crate::printer::Printer;
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use isotope_plan::dib::definitions::{self, Invocation};
 use isotope_sys::command::Tool;
 use std::ffi::OsString;
@@ -28,6 +28,11 @@ struct Cli {
     /// Stop at the first image that cannot be built
     #[arg(long)]
     stop_on_failure: bool,
+}
+
+/// As clap knows it, for the manual page.
+pub fn command() -> clap::Command {
+    Cli::command()
 }
 
 pub fn main(args: &[OsString]) -> ExitCode {

@@ -6,7 +6,7 @@
 use crate::context;
 use crate::exit::{self, Class, Failure};
 use crate::printer::Printer;
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use isotope_element::dib::{DibResolveErrors, ElementsPath, LoadError, load, resolve};
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -21,6 +21,11 @@ struct Cli {
     /// Print lines for `eval` in bash: IMAGE_ELEMENT, IMAGE_ELEMENT_YAML, get_image_element_array
     #[arg(short, long)]
     env: bool,
+}
+
+/// As clap knows it, for the manual page.
+pub fn command() -> clap::Command {
+    Cli::command()
 }
 
 pub fn main(args: &[OsString]) -> ExitCode {

@@ -36,6 +36,12 @@ pub const PROGRAMS: &[(&str, Program)] = &[
     ("svc-map-merge", svc_map_merge::main),
 ];
 
+/// Those with a command line of their own, for their manual pages.
+pub fn commands() -> Vec<clap::Command> {
+    let disk = [isotope_plan::dib::Program::Disk, isotope_plan::dib::Program::Ramdisk].map(options::command);
+    disk.into_iter().chain([diskimage_builder::command(), element_info::command()]).collect()
+}
+
 /// Runs as another program, if the binary was started by its name.
 pub fn by_name(mut args: impl Iterator<Item = OsString>) -> Option<ExitCode> {
     let path = args.next()?;

@@ -142,8 +142,13 @@ pub fn parse(program: Program, args: &[OsString]) -> Result<Parsed, ExitCode> {
     })
 }
 
+/// As clap knows it, for the manual page.
+pub fn command(program: Program) -> clap::Command {
+    Cli::command().name(program.name()).bin_name(program.name())
+}
+
 fn read(program: Program, args: &[OsString]) -> Result<Parsed, clap::Error> {
-    let command = Cli::command().name(program.name()).bin_name(program.name());
+    let command = command(program);
     let argv = std::iter::once(OsString::from(program.name())).chain(args.iter().cloned());
     let cli = Cli::from_arg_matches(&command.try_get_matches_from(argv)?)?;
     let options = Options {
