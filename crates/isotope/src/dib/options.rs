@@ -200,7 +200,7 @@ mod tests {
         assert_eq!((options.trace, options.uncompressed, options.skip_base, options.offline), (2, true, true, true));
         assert_eq!(options.packages, ["a,b", "c"]);
         assert_eq!(options.image_size.as_deref(), Some("2.5"));
-        assert_eq!(options.arguments.len(), 17);
+        assert_eq!(options.arguments.len(), 20);
     }
 
     #[test]
