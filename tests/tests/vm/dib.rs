@@ -5,6 +5,7 @@ use crate::article;
 use crate::bench::{Report, with_hint};
 use anyhow::{Context, ensure};
 use isotope_sys::command::Tool;
+use isotope_vm::http::FileServer;
 use isotope_vm::{Disk, Firmware, Seed, SeedKind, Vm, VmSpec};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
