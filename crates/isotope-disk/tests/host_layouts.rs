@@ -160,9 +160,19 @@ fn mount_and_compare(image: &Image<'_>, tree: &Path, mountpoint: &Path) {
     // /etc has got the build's time, because fstab was written there.
     let found: Vec<_> = found.into_iter().filter(|line| !line.starts_with("etc: ")).collect();
     for path in mounted.iter().rev() {
-        nix::mount::umount(path).unwrap();
+        unmount(path);
     }
     assert!(found.is_empty(), "{case}: the copy differs from the tree:\n{}", found.join("\n"));
+}
+
+/// Something of the machine may look at a new mount for a moment, as in [`isotope_disk`] itself.
+fn unmount(path: &Path) {
+    let begun = std::time::Instant::now();
+    while let Err(error) = nix::mount::umount(path) {
+        let again = error == nix::errno::Errno::EBUSY && begun.elapsed().as_secs() < 10;
+        assert!(again, "{}: {error}", path.display());
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
 }
 
 /// GRUB reads the root filesystem as mkfs made it.
