@@ -14,7 +14,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, symlink};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::{ExitCode, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 
 /// The file with the environment: `NAME=value`, each ended by a zero byte, as in `/proc/PID/environ`.
 const ENVIRONMENT: &str = "environment";
@@ -62,6 +62,7 @@ pub fn restore(name: &OsStr, args: &[OsString]) -> Option<anyhow::Error> {
     Some(start_over(name, args, &file, &caller))
 }
 
+#[expect(clippy::disallowed_methods, reason = "it takes the place of this process, so nothing is started")]
 fn start_over(name: &OsStr, args: &[OsString], file: &Path, caller: &str) -> anyhow::Error {
     let started = || -> anyhow::Result<std::convert::Infallible> {
         let bytes = std::fs::read(file).context("cannot read the caller's environment")?;
@@ -70,11 +71,10 @@ fn start_over(name: &OsStr, args: &[OsString], file: &Path, caller: &str) -> any
             let owned = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
             Some((owned(&pair[..at]), owned(&pair[at + 1..])))
         });
-        let own = std::env::current_exe()?;
-        let mut command = Tool::new(own.to_string_lossy().into_owned()).args(args).foreground().to_std()?;
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(args);
         let last = Path::new(name).file_name().unwrap_or(name);
         command.arg0(last).env_clear().envs(pairs).env(CALLER, caller);
-        command.stdin(Stdio::inherit()).stdout(Stdio::inherit()).stderr(Stdio::inherit());
         Err(command.exec().into())
     };
     match started() {
