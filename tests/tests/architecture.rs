@@ -1,5 +1,6 @@
 //! The floors of ARCHITECTURE.md hold: who may depend on whom, where `unsafe` may stand, who may start a process.
 
+use isotope_tests::root;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -45,10 +46,6 @@ const FLOORS: &[(&str, &[&str])] = &[
 
 /// Crates that never touch the host: no process, no mount, no device.
 const PURE: &[&str] = &["isotope-element", "isotope-plan"];
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
-}
 
 fn metadata() -> serde_json::Value {
     let output = cargo(&["metadata", "--format-version=1", "--no-deps", "--offline", "--locked"]).output().unwrap();

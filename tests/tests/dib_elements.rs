@@ -1,14 +1,10 @@
 //! Isotope's own elements in diskimage-builder's format: each is whole, resolves with none of upstream's tree, and passes `isotope check`.
 
-use isotope_tests::{isotope, isotope_command, scratch};
+use isotope_tests::{isotope, isotope_command, root, scratch};
 use std::collections::BTreeSet;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
-}
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()

@@ -2,14 +2,10 @@
 //!
 //! No packages, no network, no upstream; as root.
 
-use isotope_tests::{isotope, scratch};
+use isotope_tests::{isotope, root, scratch};
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output};
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
-}
 
 struct Site {
     dir: tempfile::TempDir,

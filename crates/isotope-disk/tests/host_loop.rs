@@ -61,14 +61,8 @@ fn host_a_part_has_its_size_and_blocks_and_goes_with_its_holder() {
 
 #[test]
 fn host_a_missing_node_is_made_and_a_false_one_refused() {
-    support::private_mounts();
-    nix::mount::mount(Some("none"), "/dev", Some("tmpfs"), nix::mount::MsFlags::empty(), Some("mode=755")).unwrap();
-    let mode = nix::sys::stat::Mode::from_bits_truncate(0o600);
-    let node = |path: &str, major, minor, kind| {
-        nix::sys::stat::mknod(path, kind, mode, nix::sys::stat::makedev(major, minor)).unwrap()
-    };
-    node("/dev/loop-control", 10, 237, nix::sys::stat::SFlag::S_IFCHR);
-    node("/dev/null", 1, 3, nix::sys::stat::SFlag::S_IFCHR);
+    support::bare_dev();
+    support::node("/dev/null", 1, 3, nix::sys::stat::SFlag::S_IFCHR);
     let file = {
         let file = File::create_new("/dev/backing").unwrap();
         drop(file);
@@ -80,7 +74,7 @@ fn host_a_missing_node_is_made_and_a_false_one_refused() {
     drop(device);
     for number in 0..64 {
         drop(std::fs::remove_file(format!("/dev/loop{number}")));
-        node(&format!("/dev/loop{number}"), 1, 3, nix::sys::stat::SFlag::S_IFCHR);
+        support::node(&format!("/dev/loop{number}"), 1, 3, nix::sys::stat::SFlag::S_IFCHR);
     }
     let error = LoopDevice::attach(&file, PART).unwrap_err();
     assert!(error.to_string().contains("is not loop device"), "{error}");

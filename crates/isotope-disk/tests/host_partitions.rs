@@ -121,20 +121,14 @@ fn host_a_device_stays_without_autoclear_and_is_taken_over() {
 
 #[test]
 fn host_nodes_are_made_where_dev_has_none() {
-    support::private_mounts();
-    nix::mount::mount(Some("none"), "/dev", Some("tmpfs"), nix::mount::MsFlags::empty(), Some("mode=755")).unwrap();
-    let mode = nix::sys::stat::Mode::from_bits_truncate(0o600);
-    let node = |path: &str, major, minor, kind| {
-        nix::sys::stat::mknod(path, kind, mode, nix::sys::stat::makedev(major, minor)).unwrap()
-    };
-    node("/dev/loop-control", 10, 237, nix::sys::stat::SFlag::S_IFCHR);
+    support::bare_dev();
     let file = File::options().create_new(true).read(true).write(true).open("/dev/backing").unwrap();
     file.set_len(DISK.length).unwrap();
     let device = LoopDevice::attach_disk(&file, DISK).unwrap();
     let number = device.number();
     let ours = backing_of(number);
     // Left by a build that was killed.
-    node(&format!("/dev/loop{number}p5"), 259, 9999, nix::sys::stat::SFlag::S_IFBLK);
+    support::node(&format!("/dev/loop{number}p5"), 259, 9999, nix::sys::stat::SFlag::S_IFBLK);
     let partitions: Vec<LoopPartition> = [ONE, FIVE].map(|slice| device.add_partition(slice).unwrap()).into();
     for partition in &partitions {
         let node = partition.path().metadata().unwrap();

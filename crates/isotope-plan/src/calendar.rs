@@ -38,3 +38,11 @@ impl Moment {
         }
     }
 }
+
+impl std::fmt::Display for Moment {
+    /// `2026-01-31 12:00:00`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { year, month, day, hour, minute, second } = self;
+        write!(f, "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
+    }
+}

@@ -6,7 +6,7 @@
 pub mod definitions;
 mod request;
 
-pub use request::{Breaks, ImageFormat, Options, Program, Request};
+pub use request::{ImageFormat, Options, Program, Request};
 mod checks;
 mod make;
 mod secret;

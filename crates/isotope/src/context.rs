@@ -4,6 +4,7 @@ use crate::printer::Printer;
 use anyhow::Context as _;
 use isotope_element::dib::ElementsPath;
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// Environment variables that Isotope itself reads. Elements add their own aliases, which come from `Context::env`.
@@ -63,9 +64,7 @@ pub struct Context {
 impl Context {
     /// Reads the environment and settles the paths.
     pub fn gather(global: &Global) -> anyhow::Result<Self> {
-        let env: BTreeMap<String, String> = std::env::vars_os()
-            .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
-            .collect();
+        let env = environment();
         let data = data_dir(&env)?;
         let mut elements_path = global.elements_path.clone();
         if let Some(path) = env.get("ELEMENTS_PATH") {
@@ -95,6 +94,12 @@ impl Context {
             .chain(self.dib_elements.as_deref());
         entries.fold(ElementsPath::default(), ElementsPath::then)
     }
+}
+
+/// The environment, but for what is no text.
+pub fn environment() -> BTreeMap<String, String> {
+    let text = |(key, value): (OsString, OsString)| Some((key.into_string().ok()?, value.into_string().ok()?));
+    std::env::vars_os().filter_map(text).collect()
 }
 
 /// Isotope's own elements in diskimage-builder's format, for programs that have no [`Context`].

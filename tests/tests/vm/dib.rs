@@ -1,15 +1,15 @@
 //! Images of diskimage-builder's own elements, unmodified, from its package, through our `disk-image-create`: one that is compared with what
 //! diskimage-builder itself makes and boots to a login, and one of many elements, each of which must do what it promises.
 
-use crate::article;
 use crate::bench::{Report, with_hint};
+use crate::{article, storage};
 use anyhow::{Context, ensure};
 use isotope_sys::command::Tool;
 use isotope_vm::http::FileServer;
 use isotope_vm::{Disk, Firmware, Seed, SeedKind, Vm, VmSpec};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const SHORT: Duration = Duration::from_secs(120);
 
@@ -119,7 +119,7 @@ pub fn plain(report: &mut Report<'_>) {
     };
     report.vm_step("boots to a login", &mut vm, |vm| {
         vm.start()?;
-        console_says(vm, "login:", Duration::from_secs(600))
+        storage::wait_on_console(vm, 0, "login:", Duration::from_secs(600))
     });
 }
 
@@ -349,15 +349,4 @@ fn packages(dir: &Path, image: &str) -> anyhow::Result<BTreeSet<String>> {
     let list: serde_json::Value = serde_json::from_str(&text)?;
     let list = list["packages"].as_array().cloned().unwrap_or_default();
     Ok(list.iter().map(|one| format!("{} {} {}", one["package"], one["version"], one["arch"])).collect())
-}
-
-fn console_says(vm: &Vm, words: &str, limit: Duration) -> anyhow::Result<()> {
-    let started = Instant::now();
-    loop {
-        if String::from_utf8_lossy(&std::fs::read(vm.console_log())?).contains(words) {
-            return Ok(());
-        }
-        ensure!(started.elapsed() < limit, "the console did not say `{words}` in {} s", limit.as_secs());
-        std::thread::sleep(Duration::from_millis(200));
-    }
 }

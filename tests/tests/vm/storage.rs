@@ -213,14 +213,15 @@ fn boot_with_new_disk(vm: &mut Vm) -> anyhow::Result<()> {
     vm.power_off(Duration::from_secs(300))?;
     let before = std::fs::metadata(vm.console_log())?.len();
     vm.start()?;
-    wait_on_console(vm, before, "waiting up to 30 s for /dev/disk/by-id/virtio-disk1")?;
+    wait_on_console(vm, before, "waiting up to 30 s for /dev/disk/by-id/virtio-disk1", LIMIT)?;
     vm.attach_empty_disk(DISK, 8 * GIB)?;
     vm.wait_for_ssh(LIMIT)?;
     settled(vm)
 }
 
 /// Until this boot's console, which begins at `from`, has these words.
-fn wait_on_console(vm: &mut Vm, from: u64, words: &str) -> anyhow::Result<()> {
+/// Waits until the console has said something, from a byte of its log on.
+pub fn wait_on_console(vm: &mut Vm, from: u64, words: &str, limit: Duration) -> anyhow::Result<()> {
     let started = Instant::now();
     loop {
         let log = std::fs::read(vm.console_log())?;
@@ -228,7 +229,7 @@ fn wait_on_console(vm: &mut Vm, from: u64, words: &str) -> anyhow::Result<()> {
         if String::from_utf8_lossy(log).contains(words) {
             return Ok(());
         }
-        ensure!(vm.is_running() && started.elapsed() < LIMIT, "the console did not say `{words}`");
+        ensure!(vm.is_running() && started.elapsed() < limit, "the console did not say `{words}`");
         std::thread::sleep(Duration::from_millis(200));
     }
 }

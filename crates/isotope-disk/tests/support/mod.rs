@@ -216,3 +216,16 @@ fn touch(path: &Path) {
     let times = rustix::fs::Timestamps { last_access: stamp, last_modification: stamp };
     rustix::fs::utimensat(rustix::fs::CWD, path, &times, rustix::fs::AtFlags::SYMLINK_NOFOLLOW).unwrap();
 }
+
+/// A private `/dev` in which nothing is but the loop driver's control device.
+pub fn bare_dev() {
+    private_mounts();
+    nix::mount::mount(Some("none"), "/dev", Some("tmpfs"), nix::mount::MsFlags::empty(), Some("mode=755")).unwrap();
+    node("/dev/loop-control", 10, 237, nix::sys::stat::SFlag::S_IFCHR);
+}
+
+/// Makes a device node.
+pub fn node(path: &str, major: u64, minor: u64, kind: nix::sys::stat::SFlag) {
+    let mode = nix::sys::stat::Mode::from_bits_truncate(0o600);
+    nix::sys::stat::mknod(path, kind, mode, nix::sys::stat::makedev(major, minor)).unwrap();
+}

@@ -18,8 +18,7 @@ pub(super) fn make(
 ) -> Result<PendingOutput, ExportError> {
     let output = PendingOutput::create(path)?;
     let manifest = manifest(export)?;
-    let file = output.file().try_clone().map_err(|error| output.error("write", error))?;
-    let Some(stream) = Compressed::new(file, export, options, &output)? else { return Ok(output) };
+    let Some(stream) = Compressed::new(export, options, &output)? else { return Ok(output) };
     let mut tar = archive::write(root, Path::new("rootfs"), tar::Builder::new(stream), &output, options, progress)?;
     archive::text(&mut tar, "manifest", manifest.as_bytes(), options.epoch)
         .and_then(|()| tar.into_inner()?.finish())

@@ -24,8 +24,7 @@ pub(super) fn make(
     progress: &(dyn Fn(ExportProgress) + Sync),
 ) -> Result<PendingOutput, ExportError> {
     let output = PendingOutput::create(path)?;
-    let file = output.file().try_clone().map_err(|error| output.error("write", error))?;
-    let stream = Compressed::new(file, export, options, &output)?;
+    let stream = Compressed::new(export, options, &output)?;
     let Some(stream) = stream else { return Ok(output) };
     let stream = write(root, Path::new("."), tar::Builder::new(stream), &output, options, progress)?;
     let stream = stream.into_inner().map_err(|error| output.error("write", error))?;

@@ -21,11 +21,11 @@ pub(super) enum Compressed {
 impl Compressed {
     /// The stream that an export asks for; `None` for an uncompressed raw image, which is no stream.
     pub(super) fn new(
-        file: File,
         export: &Export,
         options: &ExportOptions,
         output: &PendingOutput,
     ) -> Result<Option<Self>, ExportError> {
+        let file = output.file().try_clone().map_err(|error| output.error("write", error))?;
         let file = BufWriter::with_capacity(1 << 20, file);
         let threads = match options.threads {
             0 => std::thread::available_parallelism().map_or(1, usize::from),

@@ -104,8 +104,7 @@ fn layer(
     }
     let pending = PendingOutput::create(path)?;
     let failed = |error| pending.error("write", error);
-    let file = pending.file().try_clone().map_err(failed)?;
-    let Some(stream) = Compressed::new(file, export, options, &pending)? else { return Ok((pending, String::new())) };
+    let Some(stream) = Compressed::new(export, options, &pending)? else { return Ok((pending, String::new())) };
     let hashed = Hashed { stream, hasher: Hasher::new(&[Checksum::Sha256]) };
     let tar = archive::write(root, Path::new("."), tar::Builder::new(hashed), &pending, options, progress)?;
     let Hashed { stream, hasher } = tar.into_inner().map_err(failed)?;

@@ -41,8 +41,7 @@ impl RawOutput {
         options: &ExportOptions,
     ) -> Result<Self, ExportError> {
         let output = PendingOutput::create(path)?;
-        let file = output.file().try_clone().map_err(|error| output.error("write", error))?;
-        let body = match Compressed::new(file, export, options, &output)? {
+        let body = match Compressed::new(export, options, &output)? {
             Some(stream) => Body::Stream(stream),
             None if rustix::fs::ioctl_ficlone(output.file(), raw).is_ok() => Body::Clone,
             None => {

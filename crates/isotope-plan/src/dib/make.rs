@@ -4,8 +4,8 @@ use super::steps::{self, Parts};
 use super::{Program, Request, checks, variables};
 use crate::blockdev::{self, Config, Graph, ImageSize, LayoutPlan, Params, Values};
 use crate::{
-    Arch, Compression, Container, DibBreaks, DibBuild, DibGather, DibHookFile, DibImage, Export, Family, Format,
-    HostFacts, PLAN_FORMAT, Plan, PlanErrors, PlannedElement, Problem, Target, ids,
+    Arch, DibBuild, DibGather, DibHookFile, DibImage, Export, Family, HostFacts, PLAN_FORMAT, Plan, PlanErrors,
+    PlannedElement, Problem, Target, ids,
 };
 use isotope_element::dib::run_parts::NameFilter;
 use isotope_element::dib::{ElementSet, ElementsPath, HookTree};
@@ -61,7 +61,7 @@ pub fn plan(input: &Input<'_>) -> Result<Plan, PlanErrors> {
         gather: DibGather { size, show_usage: request.show_usage },
         image: image(input, layout, &exports),
     };
-    let name = base_name(request);
+    let name = request.stem().to_owned();
     Ok(Plan {
         format: PLAN_FORMAT,
         target: target(input),
@@ -107,11 +107,6 @@ fn planned(element: &isotope_element::dib::DibElement) -> PlannedElement {
         requires: element.depends.iter().map(|need| need.value.clone()).collect(),
         vars: BTreeMap::new(),
     }
-}
-
-/// The last part of the image's name: outputs are in its directory.
-fn base_name(request: &Request) -> String {
-    request.name.rsplit('/').next().unwrap_or_default().to_owned()
 }
 
 fn devices(input: &Input<'_>, seed: Uuid) -> Result<(LayoutPlan, Values), PlanErrors> {
@@ -167,11 +162,7 @@ fn build(input: &Input<'_>, values: &Values, layout: &LayoutPlan) -> DibBuild {
         install_type: request.install_type.clone(),
         block_devices: input.block_devices.map_or(blockdev::DEFAULT, |(_, text)| text.as_str()).to_owned(),
         parameters: parameters.into_iter().map(|(name, value)| (name.to_owned(), value.clone())).collect(),
-        breaks: DibBreaks {
-            at: request.breaks.at.clone(),
-            command: request.breaks.command.clone(),
-            outside_target: request.breaks.outside_target,
-        },
+        breaks: request.breaks.clone(),
         directory: request.directory.clone(),
         binary: input.binary.cloned(),
         hook_timeout: request.environment.get("DIB_HOOK_TIMEOUT").and_then(|seconds| seconds.parse().ok()),
@@ -194,25 +185,5 @@ fn image(input: &Input<'_>, layout: LayoutPlan, exports: &[Export]) -> DibImage 
 /// The output files. An element `no-final-image`, and a ramdisk, leave out those of the disk.
 fn exports(request: &Request, set: &ElementSet) -> Vec<Export> {
     let no_disk = request.program == Program::Ramdisk || set.line().contains("no-final-image");
-    let wanted = request.formats.iter().filter(|format| !(no_disk && format.format.is_disk()));
-    wanted
-        .map(|format| {
-            let compression = if request.uncompressed && format.format == Format::Qcow2 {
-                Compression::None
-            } else {
-                format.compression
-            };
-            let file_name = format!("{}.{}", base_name(request), format.extension);
-            let mut export = Export::new(format.format, compression, request.checksums.clone(), file_name);
-            if matches!(format.format, Format::Oci | Format::Aci) {
-                let name = request.docker_target.clone().unwrap_or_else(|| base_name(request));
-                let manifest = request.aci_manifest.clone().filter(|_| format.format == Format::Aci);
-                export.container = Some(Container { name, arch: request.arch.clone(), manifest });
-            }
-            if format.format.is_disk() && format.format != Format::Raw {
-                export.qemu_img_options.clone_from(&request.qemu_img_options);
-            }
-            export
-        })
-        .collect()
+    request.exports().into_iter().filter(|export| !(no_disk && export.format.is_disk())).collect()
 }

@@ -1,7 +1,7 @@
 //! What `disk-image-create` is asked to do: its command line and the environment, settled into one value.
 
 use crate::problem::Problem;
-use crate::{Checksum, Compression, Container, Export, Format};
+use crate::{Checksum, Compression, Container, DibBreaks, Export, Format};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -205,24 +205,13 @@ pub struct Request {
     /// `DIB_SHOW_IMAGE_USAGE`.
     pub show_usage: bool,
     /// `break=` and what belongs to it.
-    pub breaks: Breaks,
+    pub breaks: DibBreaks,
     /// `RUN_PARTS_REGEX`.
     pub run_parts_regex: Option<String>,
     /// The caller's whole environment.
     pub environment: BTreeMap<String, String>,
     /// The caller's working directory.
     pub directory: PathBuf,
-}
-
-/// Where a build stops for a shell.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Breaks {
-    /// `break`: `before-install`, `after-root`, `after-error` …
-    pub at: Vec<String>,
-    /// `break_cmd`; the shell by default.
-    pub command: Option<String>,
-    /// `break_outside_target`: also for phases in the target.
-    pub outside_target: bool,
 }
 
 /// Variables that a cleared environment (`-c`) keeps: without them programs do not work at all.
@@ -314,7 +303,7 @@ impl Request {
             no_timestamp: read.switch("DIB_NO_TIMESTAMP"),
             overwrite: read.switch("OVERWRITE_OLD_IMAGE"),
             show_usage: read.switch("DIB_SHOW_IMAGE_USAGE") || read.switch("DIB_SHOW_IMAGE_USAGE_FULL"),
-            breaks: Breaks {
+            breaks: DibBreaks {
                 at: words(&read.text("break").unwrap_or_default()),
                 command: read.text("break_cmd"),
                 outside_target: read.switch("break_outside_target"),

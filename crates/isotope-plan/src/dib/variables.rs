@@ -1,6 +1,6 @@
 //! What hooks find in their environment (facts/diskimage-builder.md §1.5), but for the paths of the build directory.
 
-use super::secret::{is_secret, value};
+use super::secret::value;
 use super::{Input, Program};
 use crate::EnvValue;
 use crate::blockdev::{LayoutPlan, Values};
@@ -81,7 +81,7 @@ pub(super) fn functions(set: &ElementSet) -> BTreeMap<String, String> {
 /// What `declare -p` says of the variables `DIB_*`, without secrets: elements write it into the image.
 fn declared(environment: &BTreeMap<String, String>) -> String {
     let lines = environment.iter().filter(|(name, _)| name.starts_with("DIB_")).map(|(name, text)| {
-        let text = if is_secret(name) && value(name, text).secret { "***" } else { text };
+        let text = if value(name, text).secret { "***" } else { text };
         let quoted: String = text
             .chars()
             .flat_map(|char| matches!(char, '\\' | '"' | '$' | '`').then_some('\\').into_iter().chain([char]))

@@ -76,8 +76,7 @@ fn classed(error: anyhow::Error) -> anyhow::Error {
 
 /// Seconds since 1970 as `2026-01-31 12:00:00`, in UTC.
 fn time(seconds: u64) -> String {
-    let Moment { year, month, day, hour, minute, second } = Moment::of(seconds);
-    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
+    Moment::of(seconds).to_string()
 }
 
 #[cfg(test)]

@@ -12,7 +12,6 @@ use isotope_element::dib::{
 use isotope_plan::dib::{Input, Options, Program, Request};
 use isotope_plan::{Plan, Problem};
 use isotope_sys::command::TOOL_PATH;
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -50,9 +49,7 @@ fn main(program: Program, args: &[OsString]) -> ExitCode {
 
 /// Builds what the options and the environment ask for; `dry_run`: says what would be done.
 pub fn build(options: &Options, dry_run: bool) -> anyhow::Result<ExitCode> {
-    let mut env: BTreeMap<String, String> = std::env::vars_os()
-        .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
+    let mut env = crate::context::environment();
     let caller = root::caller(&mut env);
     let directory = std::env::current_dir()?;
 
@@ -104,11 +101,9 @@ fn outputs(request: &Request) -> std::io::Result<Vec<PathBuf>> {
 }
 
 fn run(plan: &Plan, request: &Request, cache_dir: PathBuf, mut log: super::log::Log) -> anyhow::Result<ExitCode> {
-    let output = request.directory.join(&request.name);
-    let out_dir = output.parent().unwrap_or(&request.directory);
     let options = BuildOptions {
         work: if request.no_tmpfs { WorkPlace::Disk } else { WorkPlace::Auto },
-        ..BuildOptions::new(out_dir, cache_dir)
+        ..BuildOptions::new(request.out_dir(), cache_dir)
     };
     let ended = isotope_build::run(plan, &options, &mut |event| log.event(&event));
     match ended {

@@ -8,7 +8,7 @@ use isotope_sys::command::Tool;
 use std::ffi::OsString;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::{ExitCode, Stdio};
+use std::process::{ExitCode, ExitStatus};
 
 /// Build the images that YAML files define
 ///
@@ -85,10 +85,10 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
 }
 
 /// This same binary, by the program's name, with the terminal and the signals of this one.
-fn carry_out(invocation: &Invocation) -> anyhow::Result<std::process::ExitStatus> {
+fn carry_out(invocation: &Invocation) -> anyhow::Result<ExitStatus> {
     let own = std::env::current_exe()?;
     let tool = Tool::new(own.to_string_lossy().into_owned()).args(&invocation.arguments).foreground();
     let mut command = tool.to_std()?;
-    command.arg0(invocation.program.name()).env_clear().envs(std::env::vars_os()).envs(&invocation.environment);
-    Ok(command.stdin(Stdio::inherit()).stdout(Stdio::inherit()).stderr(Stdio::inherit()).status()?)
+    command.arg0(invocation.program.name());
+    Ok(super::in_our_place(command, &invocation.environment)?)
 }

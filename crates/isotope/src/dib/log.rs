@@ -68,8 +68,7 @@ fn is_noise(line: &str) -> bool {
 }
 
 fn stamp(now: Duration) -> String {
-    let Moment { year, month, day, hour, minute, second } = Moment::of(now.as_secs());
-    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.{:03}", now.subsec_millis())
+    format!("{}.{:03}", Moment::of(now.as_secs()), now.subsec_millis())
 }
 
 #[cfg(test)]

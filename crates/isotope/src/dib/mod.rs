@@ -17,9 +17,11 @@ mod svc_map_merge;
 
 use element_info::load_failure;
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode, ExitStatus, Stdio};
 
 /// Runs with the arguments, without the program's name.
 type Program = fn(&[OsString]) -> ExitCode;
@@ -35,6 +37,18 @@ pub const PROGRAMS: &[(&str, Program)] = &[
     ("ramdisk-image-create", disk_image_create::ramdisk),
     ("svc-map-merge", svc_map_merge::main),
 ];
+
+/// Runs a program with this one's environment and standard streams; `more` is set beside that.
+fn in_our_place(mut command: Command, more: &BTreeMap<String, String>) -> std::io::Result<ExitStatus> {
+    command.env_clear().envs(std::env::vars_os()).envs(more);
+    command.stdin(Stdio::inherit()).stdout(Stdio::inherit()).stderr(Stdio::inherit()).status()
+}
+
+/// An exit status as the shell tells it: 128 and the number of the signal, for one that ended by a signal.
+fn code_of(status: ExitStatus) -> ExitCode {
+    let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
+    ExitCode::from(u8::try_from(code).unwrap_or(1))
+}
 
 /// Those with a command line of their own, for their manual pages.
 pub fn commands() -> Vec<clap::Command> {

@@ -7,14 +7,15 @@
 use anyhow::Context as _;
 use isotope_plan::dib::Program;
 use isotope_sys::command::Tool;
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::Write;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, symlink};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode};
 
 /// The file with the environment: `NAME=value`, each ended by a zero byte, as in `/proc/PID/environ`.
 const ENVIRONMENT: &str = "environment";
@@ -38,12 +39,8 @@ pub fn again(program: Program, args: &[OsString]) -> anyhow::Result<ExitCode> {
         bytes.extend([name.as_bytes(), b"=", value.as_bytes(), b"\0"].concat());
     }
     file.and_then(|mut file| file.write_all(&bytes)).context("cannot write the environment for sudo")?;
-    let tool = Tool::new("sudo").arg("--").arg(&link).args(args).foreground();
-    let mut command = tool.to_std()?;
-    command.env_clear().envs(std::env::vars_os());
-    let status = command.stdin(Stdio::inherit()).stdout(Stdio::inherit()).stderr(Stdio::inherit()).status()?;
-    let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
-    Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
+    let sudo = Tool::new("sudo").arg("--").arg(&link).args(args).foreground().to_std()?;
+    Ok(super::code_of(super::in_our_place(sudo, &BTreeMap::new())?))
 }
 
 /// Where the environment of the caller is, if this is the program that sudo started.
@@ -84,7 +81,7 @@ fn start_over(name: &OsStr, args: &[OsString], file: &Path, caller: &str) -> any
 }
 
 /// Takes the caller out of an environment that hooks will see.
-pub fn caller(environment: &mut std::collections::BTreeMap<String, String>) -> Option<(u32, u32)> {
+pub fn caller(environment: &mut BTreeMap<String, String>) -> Option<(u32, u32)> {
     let text = environment.remove(CALLER)?;
     let (uid, gid) = text.split_once(':')?;
     Some((uid.parse().ok()?, gid.parse().ok()?))

@@ -6,9 +6,9 @@
 use crate::exit::{self, Class, Failure};
 use isotope_element::dib::run_parts::SCRIPT;
 use isotope_sys::command::Tool;
+use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::os::unix::process::ExitStatusExt;
-use std::process::{ExitCode, Stdio};
+use std::process::ExitCode;
 
 pub fn main(args: &[OsString]) -> ExitCode {
     match run(args) {
@@ -19,11 +19,8 @@ pub fn main(args: &[OsString]) -> ExitCode {
 
 fn run(args: &[OsString]) -> anyhow::Result<ExitCode> {
     let tool = Tool::new("bash").args(["-c", SCRIPT, "dib-run-parts"]).args(args).foreground();
-    let mut command = tool.to_std().map_err(|error| {
+    let command = tool.to_std().map_err(|error| {
         Failure::new(Class::Environment, error.to_string()).hint("install bash: environment.d is written in it")
     })?;
-    command.env_clear().envs(std::env::vars_os());
-    let status = command.stdin(Stdio::inherit()).stdout(Stdio::inherit()).stderr(Stdio::inherit()).status()?;
-    let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
-    Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
+    Ok(super::code_of(super::in_our_place(command, &BTreeMap::new())?))
 }

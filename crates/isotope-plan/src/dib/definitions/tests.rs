@@ -80,3 +80,12 @@ fn everything_wrong_is_told_with_its_line() {
     insta::assert_snapshot!(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
     assert!(lines("imagename: q\n").unwrap_err()[0].to_string().contains("not a list"));
 }
+
+#[test]
+fn the_types_are_those_of_the_command_line() {
+    let mut known: Vec<&str> = crate::dib::ImageFormat::ALL.iter().map(|format| format.name).collect();
+    let mut types = TYPES.to_vec();
+    known.sort_unstable();
+    types.sort_unstable();
+    assert_eq!(known, types);
+}
