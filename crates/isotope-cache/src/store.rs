@@ -1,0 +1,361 @@
+//! Where layers are kept.
+
+use crate::{CacheError, FORMAT, Key, Layer, content};
+use rustix::fs::{FlockOperation, flock};
+use std::fs::{DirBuilder, File};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The description's file.
+const DESCRIPTION: &str = "layer.json";
+/// What layers that are being made begin with.
+const NEW: &str = ".new-";
+/// Seconds after which the kernel has most likely written everything (vm.dirty_expire_centisecs is 30 s): syncfs(2) is cheap then.
+const AGED: u64 = 60;
+
+/// A directory of layers.
+#[derive(Debug, Clone)]
+pub struct Store {
+    dir: PathBuf,
+    boot: String,
+}
+
+/// A layer that is in use: nobody removes it meanwhile.
+#[derive(Debug)]
+pub struct Held {
+    /// Its description.
+    pub layer: Layer,
+    dir: PathBuf,
+    _lock: File,
+}
+
+impl Held {
+    /// What its steps left.
+    #[must_use]
+    pub fn upper(&self) -> PathBuf {
+        self.dir.join("upper")
+    }
+}
+
+/// A layer that is being made. Dropping it removes it.
+#[derive(Debug)]
+pub struct Staging {
+    dir: PathBuf,
+    lock: Option<File>,
+}
+
+fn make(path: &Path, mode: u32) -> Result<(), CacheError> {
+    DirBuilder::new().recursive(true).mode(mode).create(path).map_err(CacheError::io("make directory", path))
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+impl Store {
+    /// Opens the directory; makes it, if it is not there, and removes what dead builds have left in it.
+    ///
+    /// # Errors
+    /// It cannot be made or read.
+    pub fn open(dir: &Path) -> Result<Self, CacheError> {
+        make(dir, 0o700)?;
+        let id = Path::new("/proc/sys/kernel/random/boot_id");
+        let boot = std::fs::read_to_string(id).map_err(CacheError::io("read", id))?.trim().to_owned();
+        let store = Self { dir: dir.to_owned(), boot };
+        store.sweep()?;
+        Ok(store)
+    }
+
+    /// The directory.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The layer of that key, if it is there and fit for use; it counts as used now.
+    ///
+    /// # Errors
+    /// It is there, and cannot be read.
+    pub fn get(&self, key: &Key) -> Result<Option<Held>, CacheError> {
+        let held = self.look(key)?;
+        if let Some(held) = &held {
+            let used = held.dir.join("used");
+            File::create(&used)
+                .and_then(|file| file.set_modified(SystemTime::now()))
+                .map_err(CacheError::io("note the use in", &used))?;
+        }
+        Ok(held)
+    }
+
+    /// The same, and it does not count as used.
+    ///
+    /// # Errors
+    /// It is there, and cannot be read.
+    pub fn look(&self, key: &Key) -> Result<Option<Held>, CacheError> {
+        let dir = self.place(key);
+        let lock = match File::open(&dir) {
+            Ok(lock) => lock,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(CacheError::io("open", &dir)(error)),
+        };
+        match flock(&lock, FlockOperation::NonBlockingLockShared) {
+            Ok(()) => {}
+            // Someone is removing it.
+            Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
+            Err(errno) => return Err(CacheError::errno("lock", &dir)(errno)),
+        }
+        // It may have gone between the two.
+        let Some(layer) = describe(&dir)? else { return Ok(None) };
+        let trusted = layer.boot_id.as_ref().is_none_or(|boot| *boot == self.boot);
+        let fit = layer.format == FORMAT && layer.key == *key && trusted;
+        Ok(fit.then_some(Held { layer, dir, _lock: lock }))
+    }
+
+    /// When a layer was last used.
+    #[must_use]
+    pub fn used(&self, key: &Key) -> Option<SystemTime> {
+        self.place(key).join("used").metadata().ok()?.modified().ok()
+    }
+
+    /// Begins a layer.
+    ///
+    /// # Errors
+    /// Its directory cannot be made.
+    pub fn stage(&self) -> Result<Staging, CacheError> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let _one_at_a_time = self.exclusive()?;
+        let lock = loop {
+            let name = format!("{NEW}{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+            let dir = self.dir.join(name);
+            match DirBuilder::new().mode(0o711).create(&dir) {
+                Ok(()) => {
+                    break File::open(&dir).map(|lock| (dir.clone(), lock)).map_err(CacheError::io("open", &dir))?;
+                }
+                // Process numbers are those of a namespace: another build has the same.
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(CacheError::io("make directory", &dir)(error)),
+            }
+        };
+        let (dir, lock) = lock;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(CacheError::errno("lock", &dir))?;
+        let staging = Staging { dir, lock: Some(lock) };
+        make(&staging.upper(), 0o755)?;
+        make(&staging.work(), 0o700)?;
+        make(&staging.nothing(), 0o755)?;
+        Ok(staging)
+    }
+
+    /// All layers that are fit for use, in no order.
+    ///
+    /// # Errors
+    /// The directory cannot be read.
+    pub fn list(&self) -> Result<Vec<Held>, CacheError> {
+        let mut found = Vec::new();
+        for key in self.keys()? {
+            found.extend(self.look(&key)?);
+        }
+        Ok(found)
+    }
+
+    /// All keys that have a directory, whatever is in it.
+    ///
+    /// # Errors
+    /// The directory cannot be read.
+    pub fn keys(&self) -> Result<Vec<Key>, CacheError> {
+        let mut found = Vec::new();
+        for entry in self.dir.read_dir().map_err(CacheError::io("list", &self.dir))? {
+            let entry = entry.map_err(CacheError::io("list", &self.dir))?;
+            found.extend(entry.file_name().to_str().and_then(|name| name.parse::<Key>().ok()));
+        }
+        found.sort();
+        Ok(found)
+    }
+
+    /// Removes a layer. `false`: it is in use, or not there.
+    ///
+    /// # Errors
+    /// It cannot be removed.
+    pub fn remove(&self, key: &Key) -> Result<bool, CacheError> {
+        let dir = self.place(key);
+        let Ok(lock) = File::open(&dir) else { return Ok(false) };
+        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+            return Ok(false);
+        }
+        // Under another name first: half a layer never has a key.
+        let gone = {
+            let _one_at_a_time = self.exclusive()?;
+            let gone = self.dir.join(format!("{NEW}gone-{}", key.as_str()));
+            std::fs::rename(&dir, &gone).map_err(CacheError::io("rename", &dir))?;
+            gone
+        };
+        std::fs::remove_dir_all(&gone).map_err(CacheError::io("remove", &gone))?;
+        Ok(true)
+    }
+
+    /// Writes down what a layer's content is.
+    ///
+    /// # Errors
+    /// It cannot be read, or its description not be written.
+    pub fn with_digest(&self, held: &mut Held) -> Result<String, CacheError> {
+        if let Some(digest) = &held.layer.digest {
+            return Ok(digest.clone());
+        }
+        let digest = content::digest(&held.upper())?;
+        held.layer.digest = Some(digest.clone());
+        write(&held.dir, &held.layer)?;
+        Ok(digest)
+    }
+
+    /// Layers whose bytes have had time to reach the disk are made to have, and outlive a crash of the host from then on.
+    ///
+    /// # Errors
+    /// The disk or the directory cannot be written.
+    pub fn settle(&self) -> Result<(), CacheError> {
+        let aged = |held: &Held| held.layer.boot_id.is_some() && held.layer.created + AGED < now();
+        let mut young: Vec<Held> = self.list()?.into_iter().filter(aged).collect();
+        if young.is_empty() {
+            return Ok(());
+        }
+        let dir = File::open(&self.dir).map_err(CacheError::io("open", &self.dir))?;
+        rustix::fs::syncfs(&dir).map_err(CacheError::errno("sync", &self.dir))?;
+        for held in &mut young {
+            held.layer.boot_id = None;
+            write(&held.dir, &held.layer)?;
+        }
+        Ok(())
+    }
+
+    fn place(&self, key: &Key) -> PathBuf {
+        self.dir.join(key.as_str())
+    }
+
+    /// Removes what dead builds left, and layers of which nobody knows whether their bytes reached the disk.
+    fn sweep(&self) -> Result<(), CacheError> {
+        let left = {
+            let _one_at_a_time = self.exclusive()?;
+            let mut left = Vec::new();
+            for entry in self.dir.read_dir().map_err(CacheError::io("list", &self.dir))? {
+                let path = entry.map_err(CacheError::io("list", &self.dir))?.path();
+                if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(NEW))
+                    && let Ok(lock) = File::open(&path)
+                    && flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok()
+                {
+                    left.push((path, lock));
+                }
+            }
+            left
+        };
+        for (path, _lock) in left {
+            std::fs::remove_dir_all(&path).map_err(CacheError::io("remove", &path))?;
+        }
+        for key in self.keys()? {
+            let of_another_boot =
+                describe(&self.place(&key))?.is_some_and(|layer| layer.boot_id.is_some_and(|boot| boot != self.boot));
+            if of_another_boot {
+                self.remove(&key)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Held while directories appear and vanish: none is seen between the two and its lock.
+    fn exclusive(&self) -> Result<File, CacheError> {
+        let path = self.dir.join(".lock");
+        let file = File::create(&path).map_err(CacheError::io("create", &path))?;
+        flock(&file, FlockOperation::LockExclusive).map_err(CacheError::errno("lock", &path))?;
+        Ok(file)
+    }
+}
+
+fn describe(dir: &Path) -> Result<Option<Layer>, CacheError> {
+    let path = dir.join(DESCRIPTION);
+    match std::fs::read(&path) {
+        Ok(text) => serde_json::from_slice(&text)
+            .map(Some)
+            .map_err(|error| CacheError::Description { path, message: error.to_string() }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(CacheError::io("read", &path)(error)),
+    }
+}
+
+/// The whole description or none.
+fn write(dir: &Path, layer: &Layer) -> Result<(), CacheError> {
+    let (path, new) = (dir.join(DESCRIPTION), dir.join(".layer.json.new"));
+    let text =
+        serde_json::to_vec_pretty(layer).map_err(std::io::Error::from).map_err(CacheError::io("write", &path))?;
+    std::fs::write(&new, text).map_err(CacheError::io("write", &new))?;
+    std::fs::rename(&new, &path).map_err(CacheError::io("write", &path))
+}
+
+impl Staging {
+    /// What the steps leave.
+    #[must_use]
+    pub fn upper(&self) -> PathBuf {
+        self.dir.join("upper")
+    }
+
+    /// overlayfs' own.
+    pub(crate) fn work(&self) -> PathBuf {
+        self.dir.join("work")
+    }
+
+    /// An empty directory.
+    pub(crate) fn nothing(&self) -> PathBuf {
+        self.dir.join("nothing")
+    }
+
+    /// The layer is complete: it gets its name. If another build has made the same meanwhile, that one is taken. Format, time, size and
+    /// boot are filled in.
+    ///
+    /// # Errors
+    /// A file of the store cannot be written.
+    pub fn commit(mut self, mut layer: Layer, store: &Store) -> Result<Held, CacheError> {
+        for dir in [self.work(), self.nothing()] {
+            std::fs::remove_dir_all(&dir).map_err(CacheError::io("remove", &dir))?;
+        }
+        let size = content::size(&self.upper())?;
+        layer.format = FORMAT;
+        layer.created = now();
+        layer.bytes = size.bytes;
+        layer.files = size.files;
+        layer.boot_id = Some(store.boot.clone());
+        write(&self.dir, &layer)?;
+        let used = self.dir.join("used");
+        File::create(&used).map_err(CacheError::io("create", &used))?;
+        let place = store.place(&layer.key);
+        let renamed = {
+            let _one_at_a_time = store.exclusive()?;
+            std::fs::rename(&self.dir, &place)
+        };
+        match (renamed, self.lock.take()) {
+            (Ok(()), Some(lock)) => {
+                flock(&lock, FlockOperation::LockShared).map_err(CacheError::errno("lock", &place))?;
+                self.dir = PathBuf::new();
+                Ok(Held { layer, dir: place, _lock: lock })
+            }
+            (Err(error), lock) if error.raw_os_error() == Some(rustix::io::Errno::NOTEMPTY.raw_os_error()) => {
+                self.lock = lock;
+                match store.get(&layer.key)? {
+                    Some(held) => Ok(held),
+                    None => Err(CacheError::io("name the layer", &place)(error)),
+                }
+            }
+            (Err(error), _) => Err(CacheError::io("name the layer", &place)(error)),
+            (Ok(()), None) => Err(CacheError::io("lock", &place)(std::io::ErrorKind::NotFound.into())),
+        }
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        // What cannot be removed now is removed by the next build's sweep.
+        if !self.dir.as_os_str().is_empty() {
+            drop(std::fs::remove_dir_all(&self.dir));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
