@@ -11,8 +11,8 @@ use crate::sandbox::TargetRoot;
 use crate::work::Work;
 use crate::{failed_state, manifest, step};
 use isotope_plan::{Plan, Step};
-use isotope_sys::command;
 use isotope_sys::namespace::{self, Channel};
+use isotope_sys::{command, cpu};
 use serde::{Deserialize, Serialize};
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
@@ -125,16 +125,17 @@ impl Course<'_> {
             let index = self.before + number + 1;
             let (id, title) = (step.id.clone(), step.title.clone());
             events.send(Event::StepStarted { index, total, id, title, phase: step.phase, origin: step.origin.clone() });
-            let begun = Instant::now();
+            let (begun, used) = (Instant::now(), cpu::used());
             build.scene = Scene::default();
             let result = step::of(&step.action).run(step, build);
             namespace::kill_leftovers();
             if let Err(error) = result {
                 return Err(Box::new(give_up(&error, step, build, self.orders)));
             }
-            let duration = begun.elapsed();
-            events.send(Event::StepFinished { index, duration });
-            self.steps.push(StepTime { id: step.id.clone(), duration });
+            // The programs of the step have all been waited for.
+            let (duration, cpu) = (begun.elapsed(), cpu::used().saturating_sub(used));
+            events.send(Event::StepFinished { index, duration, cpu });
+            self.steps.push(StepTime { id: step.id.clone(), duration, cpu });
             if build.done {
                 break;
             }

@@ -75,6 +75,9 @@ pub enum Event {
         index: usize,
         /// How long it took.
         duration: Duration,
+        /// Processor time, user and system, of the build's process and of all programs of the step.
+        #[serde(default)]
+        cpu: Duration,
     },
     /// A person has the terminal until [`Event::ShellEnded`]: print nothing.
     ShellStarted {
@@ -222,6 +225,12 @@ impl Events {
         }
         self.last_progress.store(now, Ordering::Relaxed);
         self.send(Event::Progress { what: Some(what.to_owned()), done, total });
+    }
+
+    /// The step begins with another part of its work: a line of output, and an activity of its own in the timeline.
+    pub fn stage(&self, what: &str) {
+        self.output(what);
+        self.send(Event::Progress { what: Some(what.to_owned()), done: 0, total: None });
     }
 
     /// Something the user should know.

@@ -69,7 +69,9 @@ fn describe(event: &Event) -> Option<String> {
         Event::Progress { .. } => return None,
         Event::Packages { diff, since } => format!("packages since {since}:\n{diff}"),
         Event::Warning { message } => format!("warning: {message}"),
-        Event::StepFinished { index, duration } => format!("== step {index} took {:.3} s", duration.as_secs_f64()),
+        Event::StepFinished { index, duration, cpu } => {
+            format!("== step {index} took {:.3} s, {:.3} s of CPU", duration.as_secs_f64(), cpu.as_secs_f64())
+        }
         Event::ShellStarted { message } => format!("shell: {message}"),
         Event::ShellEnded => "shell: ended".to_owned(),
         Event::Failed(failure) => {

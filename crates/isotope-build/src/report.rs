@@ -102,6 +102,9 @@ pub struct StepTime {
     pub id: String,
     /// How long it took.
     pub duration: Duration,
+    /// Processor time, user and system, of the build's process and of all programs of the step.
+    #[serde(default)]
+    pub cpu: Duration,
 }
 
 /// Why there is no image.

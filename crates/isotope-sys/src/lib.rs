@@ -5,6 +5,7 @@
 //! It must not know elements, plans, layouts or terminals.
 
 pub mod command;
+pub mod cpu;
 pub mod device_mapper;
 pub mod loop_device;
 pub mod namespace;

@@ -38,7 +38,7 @@ impl Run for Assemble {
 /// Progress of the disk as events.
 pub(crate) fn told(events: &Events) -> impl FnMut(Progress) + '_ {
     |progress| match progress {
-        Progress::Stage(text) => events.output(&text),
+        Progress::Stage(text) => events.stage(&text),
         Progress::Copy { done, total } => events.progress("copying the tree", done, Some(total)),
     }
 }
