@@ -225,15 +225,21 @@ fn host_a_tiny_image_is_built_inspected_and_compared() {
                 name,
                 "-t",
                 "qcow2,raw,tar,squashfs,vmdk,vhd,vhdx,vdi",
+                "--timings",
                 "--output-dir",
             ])
             .arg(world.path("out"))
             .env("SOURCE_DATE_EPOCH", "1700000000")
             .output()
             .unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{told}");
+        told
     };
-    build("tiny");
+    let told = build("tiny");
+    assert!(told.contains("wall s  CPU s") && told.contains("tiny.timings.html"), "{told}");
+    let timeline = std::fs::read_to_string(world.path("out/tiny.timings.html")).unwrap();
+    assert!(timeline.contains("copying the tree") && timeline.contains("writing outputs"), "{timeline}");
     let files = leaks::files(&world.path("out"));
     for extension in ["qcow2", "raw", "tar.zst", "squashfs", "vmdk", "vhd", "vhdx", "vdi"] {
         assert!(files.contains(&format!("tiny.{extension}")), "no tiny.{extension} among {files:?}");

@@ -12,6 +12,7 @@ pub const ENVIRONMENT: &[(&str, &str)] = &[
     ("ELEMENTS_PATH", "colon separated directories of elements, before the built-in ones"),
     ("ISOTOPE_CACHE_DIR", "where downloads, logs and work directories are kept"),
     ("ISOTOPE_DATA_DIR", "where the built-in elements and recipes are"),
+    (crate::timings::VARIABLE, "1, or a file: tell which steps took how long, and write a timeline, as --timings does"),
     ("SOURCE_DATE_EPOCH", "the clock of the build, in seconds since 1970"),
     ("NO_COLOR", "no colours"),
 ];

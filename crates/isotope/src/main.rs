@@ -12,6 +12,7 @@ mod inspect;
 mod printer;
 mod render;
 mod subject;
+mod timings;
 
 use clap::Parser;
 use std::process::ExitCode;

@@ -4,7 +4,8 @@ use crate::context::Context;
 use crate::exit::{Class, Failure};
 use crate::render::{self, LogFormat};
 use crate::subject::{self, Subject};
-use isotope_build::{BuildError, BuildOptions, FailureClass, OnError, Report, WorkPlace};
+use crate::timings::{self, Timings};
+use isotope_build::{BuildError, BuildOptions, Event, FailureClass, OnError, Report, WorkPlace};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -33,6 +34,8 @@ pub struct Args {
     /// How events are shown
     #[arg(long, value_enum, default_value = "auto")]
     log_format: LogFormat,
+    #[command(flatten)]
+    timings: timings::Args,
 }
 
 /// What to do with the state of a build that fails.
@@ -90,11 +93,39 @@ pub fn run(args: &Args, ctx: &Context) -> anyhow::Result<ExitCode> {
         ..BuildOptions::new(output_dir, ctx.cache_dir.clone())
     };
     let mut renderer = render::renderer(args.log_format, ctx);
-    let report = isotope_build::run(&plan, &options, &mut |event| renderer.show(&event)).map_err(explain)?;
+    let timings = args.timings.timings(ctx.env.get(timings::VARIABLE), &plan.name, &options.out_dir);
+    let report = timed(timings, ctx, |add| {
+        isotope_build::run(&plan, &options, &mut |event| {
+            add(&event);
+            renderer.show(&event);
+        })
+    })?;
     if args.log_format != LogFormat::Json {
         ctx.out.data(&report, || describe(&report))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Runs a build whose events go to the timings, too; then tells and writes those, also of a build that fails.
+pub(super) fn timed(
+    mut timings: Option<Timings>,
+    ctx: &Context,
+    build: impl FnOnce(&mut dyn FnMut(&Event)) -> Result<Report, BuildError>,
+) -> anyhow::Result<Report> {
+    let ended = build(&mut |event| {
+        if let Some(timings) = &mut timings {
+            timings.add(event);
+        }
+    });
+    let told = timings.map(Timings::finish).transpose();
+    // The build's own error wins.
+    let report = ended.map_err(explain);
+    match told {
+        Ok(told) => told.into_iter().for_each(|text| ctx.out.note(&text)),
+        Err(error) if report.is_err() => ctx.out.warning(&error.to_string()),
+        Err(error) => return Err(error),
+    }
+    report
 }
 
 /// Proxy settings, the only part of the caller's environment that a build sees.

@@ -4,7 +4,7 @@ use super::build::{self, WorkArg};
 use crate::context::Context;
 use crate::exit::{Class, Failure};
 use crate::render::{self, LogFormat};
-use crate::subject;
+use crate::{subject, timings};
 use isotope_build::{BuildOptions, CommitReport, OnError};
 use isotope_ostree::Repo;
 use isotope_plan::compose::{self, Base, ComposeOptions, Derived, LAYOUT_KEY};
@@ -75,6 +75,8 @@ pub struct Args {
     /// How events are shown
     #[arg(long, value_enum, default_value = "auto")]
     log_format: LogFormat,
+    #[command(flatten)]
+    timings: timings::Args,
 }
 
 /// Composes.
@@ -102,7 +104,13 @@ pub fn run(args: &Args, ctx: &Context) -> anyhow::Result<ExitCode> {
         ..BuildOptions::new(beside, ctx.cache_dir.clone())
     };
     let mut renderer = render::renderer(args.log_format, ctx);
-    let report = isotope_build::run(&plan, &options, &mut |event| renderer.show(&event)).map_err(build::explain)?;
+    let timings = args.timings.timings(ctx.env.get(timings::VARIABLE), &plan.name, &options.out_dir);
+    let report = build::timed(timings, ctx, |add| {
+        isotope_build::run(&plan, &options, &mut |event| {
+            add(&event);
+            renderer.show(&event);
+        })
+    })?;
     if args.log_format != LogFormat::Json {
         ctx.out.data(&report, || report.commit.as_ref().map(describe).unwrap_or_default())?;
     }

@@ -5,6 +5,7 @@
 
 use super::{options, root};
 use crate::exit::{self, Class, Failure};
+use crate::timings::{self, Timings};
 use isotope_build::{BuildError, BuildOptions, Report, WorkPlace};
 use isotope_element::dib::{
     Catalogue, ElementSet, ElementsPath, HookTree, HookTreeError, Implicit, implicit, load, resolve,
@@ -105,7 +106,18 @@ fn run(plan: &Plan, request: &Request, cache_dir: PathBuf, mut log: super::log::
         work: if request.no_tmpfs { WorkPlace::Disk } else { WorkPlace::Auto },
         ..BuildOptions::new(request.out_dir(), cache_dir)
     };
-    let ended = isotope_build::run(plan, &options, &mut |event| log.event(&event));
+    let asked = request.environment.get(timings::VARIABLE);
+    let mut timings = timings::by_variable(asked, request.stem(), &request.out_dir());
+    let ended = isotope_build::run(plan, &options, &mut |event| {
+        if let Some(timings) = &mut timings {
+            timings.add(&event);
+        }
+        log.event(&event);
+    });
+    match timings.map(Timings::finish).transpose() {
+        Ok(told) => told.into_iter().for_each(|text| log.line(&text)),
+        Err(error) => log.line(&format!("WARNING {error}")),
+    }
     match ended {
         Ok(report) => {
             told(&report, &log);

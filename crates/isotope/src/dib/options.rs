@@ -24,6 +24,7 @@ Environment:
                                 what elements keep between builds
   DIB_QUIET, DIB_NO_TIMESTAMP, DIB_DEBUG_TRACE
                                 the log; DIB_QUIET=1 is the default with --logfile
+  ISOTOPE_TIMINGS=1             tell which phases took how long, and write NAME.timings.html
   DIB_NO_TMPFS, DIB_MIN_TMPFS (GB), TMP_DIR
                                 where the tree is made
   OVERWRITE_OLD_IMAGE=1         outputs of an earlier build are replaced, not renamed
