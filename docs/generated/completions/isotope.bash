@@ -372,7 +372,7 @@ _isotope() {
             return 0
             ;;
         isotope__subcmd__build)
-            opts="-o -t -j -v -q -h --recipe --name --format --set --size --output-dir --on-error --keep-dir --work --jobs --log-format --elements-path --cache-dir --json --verbose --quiet --help"
+            opts="-o -t -j -v -q -h --recipe --name --format --set --size --output-dir --on-error --keep-dir --work --jobs --log-format --timings --elements-path --cache-dir --json --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -432,6 +432,10 @@ _isotope() {
                     ;;
                 --log-format)
                     COMPREPLY=($(compgen -W "auto bars text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --timings)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --elements-path)
@@ -620,7 +624,7 @@ _isotope() {
             return 0
             ;;
         isotope__subcmd__compose)
-            opts="-v -q -h --repo --ref --release --set --version --parent --subject --sign --gpg-homedir --delta --force --from --add --recommends --dry-run --work --keep-dir --log-format --elements-path --cache-dir --json --verbose --quiet --help"
+            opts="-v -q -h --repo --ref --release --set --version --parent --subject --sign --gpg-homedir --delta --force --from --add --recommends --dry-run --work --keep-dir --log-format --timings --elements-path --cache-dir --json --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -680,6 +684,10 @@ _isotope() {
                     ;;
                 --log-format)
                     COMPREPLY=($(compgen -W "auto bars text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --timings)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --elements-path)

@@ -65,6 +65,7 @@ complete -c isotope -n "__fish_isotope_using_subcommand build" -l log-format -d 
 bars\t'Progress bars'
 text\t'A readable log'
 json\t'One JSON object for each event, on stdout'"
+complete -c isotope -n "__fish_isotope_using_subcommand build" -l timings -d 'Tell which steps took how long, and write a timeline [default: OUTPUT_DIR/NAME.timings.html]' -r -F
 complete -c isotope -n "__fish_isotope_using_subcommand build" -l elements-path -d 'Directories of elements, before ELEMENTS_PATH and the built-in ones (repeat or separate by colons)' -r -F
 complete -c isotope -n "__fish_isotope_using_subcommand build" -l cache-dir -d 'Where downloads, logs and work directories are kept [default: /var/cache/isotope as root, else ~/.cache/isotope]' -r -F
 complete -c isotope -n "__fish_isotope_using_subcommand build" -l json -d 'Print data as JSON'
@@ -190,6 +191,7 @@ complete -c isotope -n "__fish_isotope_using_subcommand compose" -l log-format -
 bars\t'Progress bars'
 text\t'A readable log'
 json\t'One JSON object for each event, on stdout'"
+complete -c isotope -n "__fish_isotope_using_subcommand compose" -l timings -d 'Tell which steps took how long, and write a timeline [default: OUTPUT_DIR/NAME.timings.html]' -r -F
 complete -c isotope -n "__fish_isotope_using_subcommand compose" -l elements-path -d 'Directories of elements, before ELEMENTS_PATH and the built-in ones (repeat or separate by colons)' -r -F
 complete -c isotope -n "__fish_isotope_using_subcommand compose" -l cache-dir -d 'Where downloads, logs and work directories are kept [default: /var/cache/isotope as root, else ~/.cache/isotope]' -r -F
 complete -c isotope -n "__fish_isotope_using_subcommand compose" -l delta -d 'Make a static delta from the parent'
