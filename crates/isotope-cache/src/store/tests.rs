@@ -1,3 +1,5 @@
+//! Stores in directories of their own.
+
 use super::*;
 use crate::{Inputs, LayerStep};
 use std::time::Duration;
