@@ -3,6 +3,7 @@
 //! [`export`] turns a finished raw disk, or a tree, into output files; everything else here is what it is made of, and
 //! usable alone. This crate knows bytes and files; it must not know elements, recipes, partitions or terminals.
 
+pub mod chunk;
 pub mod digest;
 pub mod export;
 pub mod fat;

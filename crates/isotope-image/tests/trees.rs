@@ -34,7 +34,7 @@ fn host_container_images_are_what_skopeo_reads() {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().join("root");
     make(&root);
-    let options = ExportOptions { threads: 0, epoch: 1_700_000_000 };
+    let options = ExportOptions { epoch: 1_700_000_000, ..ExportOptions::default() };
     for compression in [Compression::Gzip, Compression::Zstd, Compression::None] {
         let name = format!("{}.oci", compression.name());
         tree(&root, &[export(Format::Oci, compression, &name)], dir.path(), &options, &|_| {}).unwrap();

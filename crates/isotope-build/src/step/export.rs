@@ -83,7 +83,11 @@ fn wanted(build: &Build<'_>, disk: bool) -> Vec<isotope_plan::Export> {
 }
 
 fn options(build: &Build<'_>) -> ExportOptions {
-    ExportOptions { threads: build.options.jobs.unwrap_or(0), epoch: build.plan.source_date_epoch }
+    ExportOptions {
+        threads: build.options.jobs.unwrap_or(0),
+        epoch: build.plan.source_date_epoch,
+        ..ExportOptions::default()
+    }
 }
 
 fn progress<'b>(build: &'b Build<'_>) -> impl Fn(ExportProgress) + Sync + 'b {
@@ -91,14 +95,14 @@ fn progress<'b>(build: &'b Build<'_>) -> impl Fn(ExportProgress) + Sync + 'b {
 }
 
 fn record(build: &mut Build<'_>, made: Vec<Exported>) {
-    build.products.outputs.extend(made.into_iter().map(|Exported { path, format, size, allocated: _, digests }| {
-        OutputFile {
+    build.products.outputs.extend(made.into_iter().map(
+        |Exported { path, format, size, allocated: _, digests, clusters: _ }| OutputFile {
             path,
             format,
             size,
             digests: digests.into_iter().map(|digest| (digest.algorithm, digest.hex)).collect(),
-        }
-    }));
+        },
+    ));
 }
 
 impl From<ExportError> for StepError {

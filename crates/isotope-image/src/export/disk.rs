@@ -2,7 +2,8 @@
 //! (vmdk, vhd, vhdx, vdi) follows from the same file, which the page cache then holds.
 
 use super::raw::RawOutput;
-use super::{ExportError, ExportOptions, ExportProgress, Exported, qcow2, qemu_img};
+use super::{Clusters, ExportError, ExportOptions, ExportProgress, Exported, qcow2, qemu_img};
+use crate::chunk::{Chunk, Pool};
 use crate::digest;
 use crate::output::PendingOutput;
 use crate::sparse;
@@ -10,7 +11,6 @@ use isotope_plan::{Export, Format};
 use std::fs::File;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
-use std::sync::Arc;
 
 /// Bytes that are read at once; a multiple of every cluster size in use.
 const CHUNK: u64 = 2 << 20;
@@ -18,9 +18,22 @@ const CHUNK: u64 = 2 << 20;
 /// An output that takes the disk's chunks as they are read. Chunks come in order; what is left out is zeros.
 pub(super) trait Sink {
     /// Takes bytes at `offset`.
-    fn chunk(&mut self, offset: u64, data: &Arc<[u8]>) -> Result<(), ExportError>;
+    fn chunk(&mut self, offset: u64, data: &Chunk) -> Result<(), ExportError>;
     /// The disk has ended.
-    fn finish(self: Box<Self>) -> Result<PendingOutput, ExportError>;
+    fn finish(self: Box<Self>) -> Result<Finished, ExportError>;
+}
+
+/// A complete output that has no name yet.
+pub(super) struct Finished {
+    pub(super) output: PendingOutput,
+    /// Where an index of clusters was made.
+    pub(super) clusters: Option<Clusters>,
+}
+
+impl From<PendingOutput> for Finished {
+    fn from(output: PendingOutput) -> Self {
+        Self { output, clusters: None }
+    }
 }
 
 /// Makes all outputs of the raw disk image `raw` in `out_dir`; a single reader feeds all of them.
@@ -58,7 +71,7 @@ pub fn disk(
     }
     for (index, export) in exports.iter().enumerate() {
         if qemu_img::makes(export) {
-            pending.push((index, qemu_img::convert(raw, export, &out_dir.join(&export.file_name))?));
+            pending.push((index, qemu_img::convert(raw, export, &out_dir.join(&export.file_name))?.into()));
         }
     }
     pending.sort_by_key(|(index, _)| *index);
@@ -74,15 +87,16 @@ fn feed(
     progress: &(dyn Fn(ExportProgress) + Sync),
 ) -> Result<(), ExportError> {
     let input = |source| ExportError::Input { what: "the raw disk", path: "the work file".into(), source };
+    let pool = Pool::new();
     let (mut offset, mut done) = (0, 0);
     while let Some(data) = sparse::next_data(raw, offset, size).map_err(input)? {
         // Chunks lie on a grid, so that clusters are whole whatever the extents are.
         let mut start = (data.start / CHUNK * CHUNK).max(offset);
         while start < data.end {
             let end = (start + CHUNK).min(size);
-            let mut buffer = vec![0; usize::try_from(end - start).unwrap_or_default()];
+            let mut buffer = pool.take(usize::try_from(end - start).unwrap_or_default());
             raw.read_exact_at(&mut buffer, start).map_err(input)?;
-            let chunk: Arc<[u8]> = buffer.into();
+            let chunk = Chunk::from(buffer);
             if !sparse::is_zero(&chunk) {
                 for (_, sink) in &mut *sinks {
                     sink.chunk(start, &chunk)?;
@@ -97,13 +111,21 @@ fn feed(
     Ok(())
 }
 
-/// Digests, name, and the files with the digests beside it.
-pub(super) fn name(output: PendingOutput, export: &Export) -> Result<Exported, ExportError> {
+/// Digests, name, and the files with the digests beside it. The digests are computed while the file goes to stable storage.
+pub(super) fn name(finished: impl Into<Finished>, export: &Export) -> Result<Exported, ExportError> {
+    let Finished { output, clusters } = finished.into();
     let path = output.final_path();
     let input = |source| ExportError::Input { what: "the finished output", path: path.clone(), source };
     let meta = output.file().metadata().map_err(input)?;
-    let digests = digest::of_file(output.file(), &export.checksums).map_err(input)?;
+    let (synced, digests) = std::thread::scope(|scope| {
+        let sync = scope.spawn(|| output.file().sync_data());
+        let digests = digest::of_file(output.file(), &export.checksums).map_err(input);
+        (sync.join(), digests)
+    });
+    let synced = synced.unwrap_or_else(|_| Err(std::io::Error::other("the thread died")));
+    synced.map_err(|error| output.error("sync", error))?;
+    let digests = digests?;
     let path = output.commit()?;
     digest::write_beside(&path, &digests)?;
-    Ok(Exported { path, format: export.format, size: meta.len(), allocated: meta.blocks() * 512, digests })
+    Ok(Exported { path, format: export.format, size: meta.len(), allocated: meta.blocks() * 512, digests, clusters })
 }

@@ -17,6 +17,7 @@ mod tree;
 
 pub use disk::disk;
 pub use error::ExportError;
+pub use qcow2::Clusters;
 pub use tree::tree;
 
 use crate::digest::Digest;
@@ -31,11 +32,16 @@ pub struct ExportOptions {
     pub threads: usize,
     /// No time stamp in an archive is later than this (SOURCE_DATE_EPOCH).
     pub epoch: u64,
+    /// Whether outputs with clusters get an index of them ([`Exported::clusters`]).
+    pub index: bool,
+    /// A directory with outputs of the same names that were made before, each with its index (`NAME.clusters`): what they hold is
+    /// copied from there, not compressed again. The outputs are what they would be without. Implies `index`.
+    pub earlier: Option<PathBuf>,
 }
 
 impl Default for ExportOptions {
     fn default() -> Self {
-        Self { threads: 0, epoch: u64::MAX }
+        Self { threads: 0, epoch: u64::MAX, index: false, earlier: None }
     }
 }
 
@@ -61,4 +67,7 @@ pub struct Exported {
     pub allocated: u64,
     /// Its digests; each is also in a file beside it.
     pub digests: Vec<Digest>,
+    /// Its clusters, where it has some and an index was wanted.
+    #[serde(skip)]
+    pub clusters: Option<Clusters>,
 }

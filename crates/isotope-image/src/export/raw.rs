@@ -2,15 +2,15 @@
 //! stream compressed by gzip, zstd or xz.
 
 use super::compress::Compressed;
-use super::disk::Sink;
+use super::disk::{Finished, Sink};
 use super::{ExportError, ExportOptions};
+use crate::chunk::Chunk;
 use crate::output::{PendingOutput, is_full};
 use isotope_plan::Export;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::Arc;
 
 /// Zeros are left as holes of this granularity.
 const HOLE: usize = 64 << 10;
@@ -84,16 +84,16 @@ impl RawOutput {
 }
 
 impl Sink for RawOutput {
-    fn chunk(&mut self, offset: u64, data: &Arc<[u8]>) -> Result<(), ExportError> {
+    fn chunk(&mut self, offset: u64, data: &Chunk) -> Result<(), ExportError> {
         self.put(offset, data).map_err(|error| self.error(error))
     }
 
-    fn finish(mut self: Box<Self>) -> Result<PendingOutput, ExportError> {
+    fn finish(mut self: Box<Self>) -> Result<Finished, ExportError> {
         self.zeros_to(self.size).map_err(|error| self.error(error))?;
         match std::mem::replace(&mut self.body, Body::Clone) {
             Body::Stream(stream) => stream.finish().map_err(|error| self.error(error))?,
             Body::Clone | Body::Sparse => {}
         }
-        Ok(self.output)
+        Ok(self.output.into())
     }
 }

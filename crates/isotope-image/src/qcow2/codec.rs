@@ -75,6 +75,26 @@ impl Compressor {
     }
 }
 
+/// A digest of what a codec does: of its name, level and window, and of what it makes of a sample. A library of another version that
+/// compresses otherwise has another.
+pub fn fingerprint(codec: Codec) -> io::Result<[u8; 32]> {
+    // Text of words that come again at various distances, with some noise: levels and versions differ in what they find there.
+    let mut state = 1_u64;
+    let mut sample = Vec::with_capacity(1 << 16);
+    while sample.len() < 1 << 16 {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        sample.extend_from_slice(format!("{:x} word {:03}\n", state >> 61, state >> 57).as_bytes());
+        sample.extend_from_slice(&(state >> 40).to_le_bytes()[..2]);
+    }
+    sample.truncate(1 << 16);
+    let mut packed = vec![0; sample.len()];
+    let length = Compressor::new(codec)?.compress(&sample, &mut packed)?.unwrap_or(0);
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(format!("{codec:?} {WINDOW_BITS} {} ", zstd::zstd_safe::version_number()).as_bytes());
+    hasher.update(&packed[..length]);
+    Ok(*hasher.finalize().as_bytes())
+}
+
 /// How an image's compressed clusters are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CompressionType {
@@ -136,6 +156,15 @@ mod tests {
                 decompress(kind, &scratch[..size / 2], &mut back).unwrap_err();
             }
         }
+    }
+
+    #[test]
+    fn fingerprints_tell_codecs_and_levels_apart() {
+        let codecs = [Codec::None, Codec::ZLIB, Codec::Zlib { level: 6 }, Codec::ZSTD, Codec::Zstd { level: 4 }];
+        let fingerprints: std::collections::BTreeSet<_> =
+            codecs.iter().map(|codec| fingerprint(*codec).unwrap()).collect();
+        assert_eq!(fingerprints.len(), codecs.len());
+        assert_eq!(fingerprint(Codec::ZSTD).unwrap(), fingerprint(Codec::ZSTD).unwrap());
     }
 
     #[test]

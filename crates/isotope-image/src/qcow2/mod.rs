@@ -2,12 +2,18 @@
 //!
 //! Specification: `docs/interop/qcow2.rst` of QEMU.
 
+mod assembler;
 mod codec;
+mod earlier;
 mod format;
+mod index;
+mod pack;
 mod reader;
 mod refcount;
 mod writer;
 
+pub use earlier::Earlier;
 pub use format::Qcow2Error;
+pub use index::{Index, IndexError};
 pub use reader::Reader;
 pub use writer::{Chunk, Codec, Options, Summary, Writer};

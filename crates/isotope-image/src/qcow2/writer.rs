@@ -5,16 +5,23 @@
 //! clusters it maps, then the L1 table, refcount table and refcount blocks. The header is written last: its pointers are known
 //! only then, which is also why digests are taken from the finished file (out of the page cache).
 //!
-//! At most [`IN_FLIGHT`] chunks a thread are in memory, and 8 bytes a data cluster of the current L2 table.
+//! With an [`Earlier`] image, clusters that it has are copied from it. The codec gives the same bytes for the same cluster, so the
+//! image is what it would be without.
+//!
+//! At most [`IN_FLIGHT`] chunks a thread are in memory, 8 bytes a data cluster of the current L2 table, and 56 a data cluster
+//! where an index is made.
 
 pub use super::codec::Codec;
+pub use crate::chunk::Chunk;
 
-use super::codec::Compressor;
-use super::format::{self, Qcow2Error};
-use super::refcount::Refcounts;
-use crate::sparse;
+use super::assembler::Assembler;
+use super::earlier::Earlier;
+use super::format::Qcow2Error;
+use super::index::{Index, IndexError};
+use super::pack::{Indexing, Packed, Packer};
+use crate::chunk::Pool;
 use std::fs::File;
-use std::io::{self, BufWriter, Seek, SeekFrom, Write};
+use std::io;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -46,27 +53,21 @@ pub struct Summary {
     pub raw: u64,
     /// Clusters of the input that were all zeros.
     pub zero: u64,
+    /// Stored clusters that were copied from the earlier image.
+    pub reused: u64,
+    /// Clusters that the earlier image should have had, but had not.
+    pub damaged: u64,
 }
-
-/// A chunk of input: bytes that follow each other on the disk, shared with other consumers.
-pub type Chunk = Arc<[u8]>;
 
 struct Job {
     data: Chunk,
-    reply: Sender<io::Result<Vec<Cluster>>>,
-}
-
-/// A cluster as it is to be stored.
-enum Cluster {
-    Zero,
-    Raw(Vec<u8>),
-    Compressed(Box<[u8]>),
+    reply: Sender<io::Result<Packed>>,
 }
 
 /// A chunk on its way: where it lies and where its clusters will come from.
 struct Pending {
     offset: u64,
-    reply: Receiver<io::Result<Vec<Cluster>>>,
+    reply: Receiver<io::Result<Packed>>,
 }
 
 /// A qcow2 image being written.
@@ -76,7 +77,7 @@ pub struct Writer {
     jobs: Option<SyncSender<Job>>,
     order: Option<SyncSender<Pending>>,
     workers: Vec<JoinHandle<()>>,
-    assembler: Option<JoinHandle<Result<Summary, Qcow2Error>>>,
+    assembler: Option<JoinHandle<Result<(Summary, Index), Qcow2Error>>>,
 }
 
 impl Writer {
@@ -85,22 +86,46 @@ impl Writer {
     /// # Errors
     /// Options out of range, or no threads.
     pub fn new(file: File, options: Options) -> Result<Self, Qcow2Error> {
+        Self::start(file, options, &Indexing::Off)
+    }
+
+    /// The same, and its index is made ([`Writer::finish_indexed`]); clusters that `earlier` has are copied from there.
+    ///
+    /// # Errors
+    /// As [`Writer::new`].
+    pub fn indexed(file: File, options: Options, earlier: Option<Arc<Earlier>>) -> Result<Self, Qcow2Error> {
+        Self::start(file, options, &Indexing::On(earlier))
+    }
+
+    /// Whether an image with these options can use clusters of `earlier`.
+    ///
+    /// # Errors
+    /// It stores clusters in another way.
+    pub fn can_use(earlier: &Earlier, options: &Options) -> Result<(), IndexError> {
+        earlier.fits(options.cluster_bits, options.codec)
+    }
+
+    fn start(file: File, options: Options, indexing: &Indexing) -> Result<Self, Qcow2Error> {
         let options = options.check()?;
+        if let Indexing::On(Some(earlier)) = indexing {
+            let foreign = |error: IndexError| Qcow2Error::Options(format!("the earlier image does not fit: {error}"));
+            Self::can_use(earlier, &options).map_err(foreign)?;
+        }
         let threads = match options.threads {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             threads => threads,
         };
         let (jobs, queue) = sync_channel::<Job>(threads * IN_FLIGHT);
         let (order, pending) = sync_channel::<Pending>(threads * IN_FLIGHT);
-        let queue = Arc::new(Mutex::new(queue));
+        let (queue, pool) = (Arc::new(Mutex::new(queue)), Pool::new());
         let spawn = |name: &str| std::thread::Builder::new().name(format!("qcow2-{name}"));
         let mut workers = Vec::new();
         for _ in 0..threads {
             let queue = Arc::clone(&queue);
-            let mut compressor = Compressor::new(options.codec)?;
-            workers.push(spawn("compress").spawn(move || work(&queue, &mut compressor, 1 << options.cluster_bits))?);
+            let mut packer = Packer::new(&options, indexing.clone(), Arc::clone(&pool))?;
+            workers.push(spawn("compress").spawn(move || work(&queue, &mut packer))?);
         }
-        let assembler = spawn("write").spawn(move || Assembler::new(file, options)?.run(&pending))?;
+        let assembler = spawn("write").spawn(move || assemble(Assembler::new(file, options)?, &options, &pending))?;
         Ok(Self { options, next: 0, jobs: Some(jobs), order: Some(order), workers, assembler: Some(assembler) })
     }
 
@@ -137,11 +162,19 @@ impl Writer {
     ///
     /// # Errors
     /// The image could not be written.
-    pub fn finish(mut self) -> Result<Summary, Qcow2Error> {
+    pub fn finish(self) -> Result<Summary, Qcow2Error> {
+        self.finish_indexed().map(|(summary, _)| summary)
+    }
+
+    /// The same, with the index of the image; it is empty where the image is not compressed, or none was wanted.
+    ///
+    /// # Errors
+    /// The image could not be written.
+    pub fn finish_indexed(mut self) -> Result<(Summary, Index), Qcow2Error> {
         self.join().unwrap_or_else(|| Err(Qcow2Error::Options("the writer was finished twice".to_owned())))
     }
 
-    fn join(&mut self) -> Option<Result<Summary, Qcow2Error>> {
+    fn join(&mut self) -> Option<Result<(Summary, Index), Qcow2Error>> {
         self.jobs = None;
         self.order = None;
         let died = || Qcow2Error::Options("a thread of the qcow2 writer died".to_owned());
@@ -177,168 +210,25 @@ impl Options {
     }
 }
 
-/// Compresses chunks until there are no more.
-fn work(queue: &Mutex<Receiver<Job>>, compressor: &mut Compressor, cluster_size: usize) {
-    let mut scratch = vec![0; cluster_size];
-    let mut padded = vec![0; cluster_size];
+/// Packs chunks until there are no more.
+fn work(queue: &Mutex<Receiver<Job>>, packer: &mut Packer) {
     loop {
         let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(Job { data, reply }) = job else { return };
-        let mut one = |part: &[u8]| {
-            if sparse::is_zero(part) {
-                return Ok(Cluster::Zero);
-            }
-            let cluster = if part.len() == cluster_size {
-                part
-            } else {
-                padded.fill(0);
-                padded[..part.len()].copy_from_slice(part);
-                &padded
-            };
-            Ok(match compressor.compress(cluster, &mut scratch)? {
-                Some(size) => Cluster::Compressed(scratch[..size].into()),
-                None => Cluster::Raw(cluster.to_vec()),
-            })
-        };
-        let clusters = data.chunks(cluster_size).map(&mut one).collect();
         // Nobody waits when the writer failed or was dropped.
-        reply.send(clusters).ok();
+        reply.send(packer.pack(&data)).ok();
     }
 }
 
-/// Puts clusters into the file, in order.
-struct Assembler {
-    file: BufWriter<File>,
-    options: Options,
-    /// Where the next byte goes.
-    end: u64,
-    refcounts: Refcounts,
-    l1: Vec<u64>,
-    /// Index in `l1` of the L2 table in the making.
-    current: usize,
-    l2: Vec<u64>,
-    summary: Summary,
-}
-
-impl Assembler {
-    fn new(mut file: File, options: Options) -> Result<Self, Qcow2Error> {
-        let cluster = 1_u64 << options.cluster_bits;
-        file.seek(SeekFrom::Start(cluster))?;
-        let mut refcounts = Refcounts::new(options.cluster_bits);
-        refcounts.use_range(0, cluster)?;
-        let too_large = |_| Qcow2Error::Options("the virtual disk is too large".to_owned());
-        let l1 = usize::try_from(options.virtual_size.div_ceil(cluster * (cluster / 8))).map_err(too_large)?;
-        Ok(Self {
-            file: BufWriter::with_capacity(1 << 20, file),
-            options,
-            end: cluster,
-            refcounts,
-            l1: vec![0; l1],
-            current: 0,
-            l2: Vec::new(),
-            summary: Summary::default(),
-        })
+/// Takes the packed chunks in their order.
+fn assemble(
+    mut assembler: Assembler,
+    options: &Options,
+    pending: &Receiver<Pending>,
+) -> Result<(Summary, Index), Qcow2Error> {
+    for chunk in pending {
+        let packed = chunk.reply.recv().map_err(|_| Qcow2Error::Io(io::ErrorKind::BrokenPipe.into()))??;
+        assembler.put(chunk.offset >> options.cluster_bits, &packed)?;
     }
-
-    fn run(mut self, pending: &Receiver<Pending>) -> Result<Summary, Qcow2Error> {
-        for chunk in pending {
-            let clusters = chunk.reply.recv().map_err(|_| Qcow2Error::Io(io::ErrorKind::BrokenPipe.into()))??;
-            for (number, cluster) in (chunk.offset >> self.options.cluster_bits..).zip(clusters) {
-                self.put(number, cluster)?;
-            }
-        }
-        self.flush_l2()?;
-        self.finish()
-    }
-
-    /// Stores cluster `number` of the disk.
-    fn put(&mut self, number: u64, cluster: Cluster) -> Result<(), Qcow2Error> {
-        let entries = 1_u64 << (self.options.cluster_bits - 3);
-        let entry = match cluster {
-            Cluster::Zero => {
-                self.summary.zero += 1;
-                return Ok(());
-            }
-            cluster => {
-                let table = usize::try_from(number / entries).map_err(io::Error::other)?;
-                if table != self.current {
-                    self.flush_l2()?;
-                    self.current = table;
-                }
-                match cluster {
-                    Cluster::Raw(data) => {
-                        self.summary.raw += 1;
-                        self.align()?;
-                        self.append(&data)? | format::COPIED
-                    }
-                    Cluster::Compressed(data) => {
-                        self.summary.compressed += 1;
-                        let offset = self.append(&data)?;
-                        format::compressed_entry(offset, data.len() as u64, self.options.cluster_bits)
-                    }
-                    Cluster::Zero => 0,
-                }
-            }
-        };
-        if self.l2.is_empty() {
-            self.l2.resize(usize::try_from(entries).map_err(io::Error::other)?, 0);
-        }
-        self.l2[usize::try_from(number % entries).map_err(io::Error::other)?] = entry;
-        Ok(())
-    }
-
-    /// Writes at the end, counts the clusters used, and tells where.
-    fn append(&mut self, data: &[u8]) -> Result<u64, Qcow2Error> {
-        let offset = self.end;
-        self.file.write_all(data)?;
-        self.refcounts.use_range(offset, data.len() as u64)?;
-        self.end += data.len() as u64;
-        Ok(offset)
-    }
-
-    /// Pads to the next cluster.
-    fn align(&mut self) -> Result<(), Qcow2Error> {
-        let target = self.end.next_multiple_of(1 << self.options.cluster_bits);
-        io::copy(&mut io::Read::take(io::repeat(0), target - self.end), &mut self.file)?;
-        self.end = target;
-        Ok(())
-    }
-
-    fn flush_l2(&mut self) -> Result<(), Qcow2Error> {
-        if self.l2.is_empty() {
-            return Ok(());
-        }
-        let bytes = table_bytes(&self.l2);
-        self.l2.clear();
-        self.align()?;
-        self.l1[self.current] = self.append(&bytes)? | format::COPIED;
-        Ok(())
-    }
-
-    fn finish(mut self) -> Result<Summary, Qcow2Error> {
-        self.align()?;
-        let l1 = table_bytes(&self.l1);
-        let l1_offset = if l1.is_empty() { 0 } else { self.append(&l1)? };
-        self.align()?;
-        let placed = self.refcounts.place(self.end)?;
-        self.file.write_all(&placed.bytes)?;
-        self.summary.size = self.end + placed.bytes.len() as u64;
-        let header = format::Header {
-            cluster_bits: self.options.cluster_bits,
-            virtual_size: self.options.virtual_size,
-            l1_entries: u32::try_from(self.l1.len()).map_err(io::Error::other)?,
-            l1_offset,
-            refcount_table_offset: placed.table_offset,
-            refcount_table_clusters: placed.table_clusters,
-            zstd: matches!(self.options.codec, Codec::Zstd { .. }),
-        };
-        self.file.seek(SeekFrom::Start(0))?;
-        self.file.write_all(&header.to_bytes())?;
-        self.file.flush()?;
-        Ok(self.summary)
-    }
-}
-
-fn table_bytes(entries: &[u64]) -> Vec<u8> {
-    entries.iter().flat_map(|entry| entry.to_be_bytes()).collect()
+    assembler.finish()
 }
