@@ -141,6 +141,21 @@ pub fn of_file(file: &File, algorithms: &[Checksum]) -> io::Result<Vec<Digest>> 
     }
 }
 
+/// Whether the files that [`write_beside`] would write are there.
+#[must_use]
+pub fn are_beside(path: &Path, digests: &[Digest]) -> bool {
+    let file_name = path.file_name().unwrap_or_default().to_string_lossy();
+    digests.iter().all(|digest| {
+        let beside = path.with_file_name(format!("{file_name}.{}", name(digest.algorithm)));
+        std::fs::read(beside).is_ok_and(|text| text == line(digest, &file_name).as_bytes())
+    })
+}
+
+/// A line that `sha256sum -c` and its like read.
+fn line(digest: &Digest, file_name: &str) -> String {
+    format!("{}  {file_name}\n", digest.hex)
+}
+
 /// Writes `PATH.ALGORITHM` beside an output for each digest, so that `sha256sum -c` in that directory checks it.
 ///
 /// # Errors
@@ -150,7 +165,7 @@ pub fn write_beside(path: &Path, digests: &[Digest]) -> Result<Vec<PathBuf>, Out
     let mut written = Vec::new();
     for digest in digests {
         let beside = path.with_file_name(format!("{file_name}.{}", name(digest.algorithm)));
-        output::write_file(&beside, format!("{}  {file_name}\n", digest.hex).as_bytes())?;
+        output::write_file(&beside, line(digest, &file_name).as_bytes())?;
         written.push(beside);
     }
     Ok(written)

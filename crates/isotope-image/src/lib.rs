@@ -4,6 +4,7 @@
 //! usable alone. This crate knows bytes and files; it must not know elements, recipes, partitions or terminals.
 
 pub mod chunk;
+pub mod copy;
 pub mod digest;
 pub mod export;
 pub mod fat;

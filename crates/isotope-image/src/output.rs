@@ -160,6 +160,21 @@ impl PendingOutput {
     /// The file cannot be synced or named; nothing remains of it then.
     pub fn commit(mut self) -> Result<PathBuf, OutputError> {
         self.file.sync_all().map_err(|error| self.error("sync", error))?;
+        self.give_name()?;
+        rustix::fs::fsync(&self.dir).map_err(|error| self.error("sync the directory of", error.into()))?;
+        Ok(self.final_path())
+    }
+
+    /// The same for what may be lost in a crash: nothing is synced.
+    ///
+    /// # Errors
+    /// The file cannot be named; nothing remains of it then.
+    pub fn commit_unsynced(mut self) -> Result<PathBuf, OutputError> {
+        self.give_name()?;
+        Ok(self.final_path())
+    }
+
+    fn give_name(&mut self) -> Result<(), OutputError> {
         if self.temporary.is_none() {
             let temporary = temporary_name(&self.name);
             let own = format!("/proc/self/fd/{}", self.file.as_raw_fd());
@@ -172,8 +187,7 @@ impl PendingOutput {
                 .map_err(|error| self.error("rename", error.into()))?;
         }
         self.temporary = None;
-        rustix::fs::fsync(&self.dir).map_err(|error| self.error("sync the directory of", error.into()))?;
-        Ok(self.final_path())
+        Ok(())
     }
 
     /// An error about this file; a full disk becomes [`OutputError::NoSpace`].

@@ -8,6 +8,7 @@ mod archive;
 mod compress;
 mod disk;
 mod error;
+pub mod kept;
 mod oci;
 mod qcow2;
 mod qemu_img;
@@ -20,7 +21,7 @@ pub use error::ExportError;
 pub use qcow2::Clusters;
 pub use tree::tree;
 
-use crate::digest::Digest;
+use crate::digest::{self, Digest};
 use isotope_plan::Format;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
