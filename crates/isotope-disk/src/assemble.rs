@@ -84,21 +84,18 @@ pub fn assemble(
 
     let target = TargetDir::open(mountpoint).map_err(DiskError::Fstab)?;
     fstab::write(&target, layout, &options.fstab, options.epoch).map_err(DiskError::Fstab)?;
-    let fats = mounted(layout, &geometry).filter(|(_, filesystem, _)| filesystem.kind == FilesystemKind::Fat);
-    let fats = fats.map(|(partition, filesystem, placed)| Fat::new(partition, filesystem, placed)).collect();
-    Ok(MountedDisk::new(
-        mounts,
-        loops.into_iter().map(|(_, device)| device).collect(),
-        disk,
-        mountpoint,
-        geometry,
-        fats,
-        options.clone(),
-    ))
+    let fats = fats(layout, &geometry);
+    Ok(MountedDisk::new(mounts, loops, disk, mountpoint, geometry, fats, options.clone()))
+}
+
+/// The FAT filesystems, which are written at the end.
+pub(crate) fn fats(layout: &Layout, geometry: &Geometry) -> Vec<Fat> {
+    let fats = mounted(layout, geometry).filter(|(_, filesystem, _)| filesystem.kind == FilesystemKind::Fat);
+    fats.map(|(partition, filesystem, placed)| Fat::new(partition, filesystem, placed)).collect()
 }
 
 /// Partitions with a filesystem, and where they lie.
-fn mounted<'a>(
+pub(crate) fn mounted<'a>(
     layout: &'a Layout,
     geometry: &'a Geometry,
 ) -> impl Iterator<Item = (&'a Partition, &'a Filesystem, &'a Placed)> {
@@ -107,7 +104,7 @@ fn mounted<'a>(
 }
 
 /// The mount points of a layout, checked: one root, and no place twice.
-fn mount_points(layout: &Layout) -> Result<Vec<MountPoint>, DiskError> {
+pub(crate) fn mount_points(layout: &Layout) -> Result<Vec<MountPoint>, DiskError> {
     let filesystems = layout.partitions.iter().filter_map(|partition| partition.filesystem.as_ref());
     let mounts = filesystems.filter(|f| f.kind != FilesystemKind::Swap).filter_map(|f| Some((f, f.mount.as_ref()?)));
     let points: Vec<_> = mounts
@@ -139,7 +136,8 @@ fn create(raw: &Path, geometry: &Geometry) -> Result<File, DiskError> {
     create().map_err(|source| DiskError::Raw { path: raw.to_owned(), source })
 }
 
-type Loops = Vec<(u32, LoopDevice)>;
+/// Attached partitions, by their numbers.
+pub(crate) type Loops = Vec<(u32, LoopDevice)>;
 
 /// Attaches and formats each partition but the FAT ones, which are written at the end.
 #[expect(clippy::too_many_arguments, reason = "the pieces of `assemble`")]
@@ -157,10 +155,7 @@ fn make_filesystems(
         let kind = overhead::name(filesystem.kind);
         progress(Progress::Stage(format!("making {kind} on `{}`", partition.name)));
         let length = geometry.length(placed);
-        let part =
-            Part { offset: geometry.offset(placed), length, block_size: geometry.sector_size.into(), read_only: false };
-        let device = LoopDevice::attach(disk, part)
-            .map_err(|source| DiskError::Loop { partition: partition.name.clone(), source })?;
+        let device = attach(disk, geometry, partition, placed)?;
         let content = sizes.of(filesystem);
         let spec =
             Spec { filesystem, length, sector_size: geometry.sector_size.bytes(), content, epoch: options.epoch };
@@ -174,9 +169,21 @@ fn make_filesystems(
     Ok(loops)
 }
 
+/// Attaches a partition.
+pub(crate) fn attach(
+    disk: &File,
+    geometry: &Geometry,
+    partition: &Partition,
+    placed: &Placed,
+) -> Result<LoopDevice, DiskError> {
+    let (offset, length) = (geometry.offset(placed), geometry.length(placed));
+    let part = Part { offset, length, block_size: geometry.sector_size.into(), read_only: false };
+    LoopDevice::attach(disk, part).map_err(|source| DiskError::Loop { partition: partition.name.clone(), source })
+}
+
 /// Mounts everything, parents first.
 #[expect(clippy::too_many_arguments, reason = "the pieces of `assemble`")]
-fn mount_all(
+pub(crate) fn mount_all(
     layout: &Layout,
     geometry: &Geometry,
     loops: &Loops,

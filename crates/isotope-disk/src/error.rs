@@ -25,6 +25,22 @@ pub enum DiskError {
         /// The cause.
         source: std::io::Error,
     },
+    /// The disk that an earlier build kept does not serve.
+    #[error("the disk kept in {} does not serve: {why}", path.display())]
+    Kept {
+        /// The directory.
+        path: PathBuf,
+        /// Why not.
+        why: String,
+    },
+    /// The disk cannot be kept for later builds.
+    #[error("cannot keep the disk in {}", path.display())]
+    Keep {
+        /// The directory.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
     /// The partition table cannot be written.
     #[error("cannot partition the disk")]
     Table(#[from] TableError),

@@ -1,5 +1,6 @@
 //! A disk that is mounted and populated, and its way to a finished image: FAT written, blocks given back, unmounted, detached.
 
+use crate::assemble::Loops;
 use crate::mount::Mounts;
 use crate::window::Window;
 use crate::{DiskError, DiskOptions, Progress, fstab};
@@ -7,7 +8,6 @@ use isotope_image::fat::{self, FatError, FatOptions};
 use isotope_plan::geometry::{Geometry, Placed};
 use isotope_plan::layout::{Filesystem, Partition};
 use isotope_sys::command::Tool;
-use isotope_sys::loop_device::LoopDevice;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -41,7 +41,7 @@ impl Fat {
 pub struct MountedDisk {
     // The order of the fields is that of dropping: mounts before the loop devices below them.
     mounts: Mounts,
-    loops: Vec<LoopDevice>,
+    loops: Loops,
     disk: File,
     mountpoint: PathBuf,
     geometry: Geometry,
@@ -50,10 +50,10 @@ pub struct MountedDisk {
 }
 
 impl MountedDisk {
-    #[expect(clippy::too_many_arguments, reason = "a constructor for `assemble` alone")]
+    #[expect(clippy::too_many_arguments, reason = "a constructor for `assemble` and `reopen`")]
     pub(crate) fn new(
         mounts: Mounts,
-        loops: Vec<LoopDevice>,
+        loops: Loops,
         disk: File,
         mountpoint: &Path,
         geometry: Geometry,
@@ -102,6 +102,37 @@ impl MountedDisk {
             disk.sync_all().map_err(DiskError::Sync)?;
         }
         Ok(geometry)
+    }
+}
+
+/// A disk that is unmounted for a moment; its partitions are still attached.
+pub(crate) struct Paused {
+    pub(crate) loops: Loops,
+    pub(crate) disk: File,
+    pub(crate) mountpoint: PathBuf,
+    pub(crate) geometry: Geometry,
+    pub(crate) options: DiskOptions,
+    fats: Vec<Fat>,
+}
+
+impl MountedDisk {
+    /// Gives back the blocks of what was removed, and unmounts. What is staged for FAT filesystems is lost.
+    pub(crate) fn pause(self) -> Result<Paused, DiskError> {
+        let Self { mounts, loops, disk, mountpoint, geometry, fats, options } = self;
+        for (path, host_path) in mounts.devices() {
+            drop(mounts.open(path)?);
+            trim(path, &host_path)?;
+        }
+        mounts.close()?;
+        Ok(Paused { loops, disk, mountpoint, geometry, options, fats })
+    }
+}
+
+impl Paused {
+    /// The same disk, mounted again.
+    pub(crate) fn resume(self, mounts: Mounts) -> MountedDisk {
+        let Self { loops, disk, mountpoint, geometry, options, fats } = self;
+        MountedDisk { mounts, loops, disk, mountpoint, geometry, fats, options }
     }
 }
 

@@ -7,6 +7,8 @@
 //! Three passes: files, links and empty directories; then further names of files that have several; then owners, modes and times of
 //! directories, which the passes before have changed. Must not know layouts, devices or mkfs.
 
+mod apply;
+mod changes;
 mod data;
 mod entry;
 mod queue;
@@ -14,6 +16,9 @@ mod scan;
 mod tree;
 mod xattr;
 
+pub use apply::apply;
+pub(crate) use apply::has_directory;
+pub use changes::{Changes, Extent};
 pub use scan::{Scan, scan};
 
 use entry::{Pair, Source, Worker};
@@ -96,6 +101,16 @@ impl Points {
         self.mounts.iter().position(|(mount, _)| mount == path).unwrap_or(parent)
     }
 
+    /// Whether a filesystem is mounted on this directory.
+    fn is_point(&self, path: &Path) -> bool {
+        self.mounts.iter().any(|(mount, _)| mount == path)
+    }
+
+    /// Whether a filesystem is mounted on this directory, or below it.
+    fn is_at_or_below(&self, path: &Path) -> bool {
+        self.mounts.iter().any(|(mount, _)| mount.starts_with(path))
+    }
+
     fn is_fat(&self, point: usize) -> bool {
         self.mounts.get(point).is_some_and(|(_, mount)| mount.fat)
     }
@@ -116,29 +131,13 @@ pub fn populate(
     mounts: &[MountPoint],
     progress: &mut dyn FnMut(u64),
 ) -> Result<Copied, PopulateError> {
-    let copy = Copy {
-        points: Points::new(mounts),
-        from: Tree::open(tree)?,
-        to: Tree::open(root)?,
-        done: AtomicU64::new(0),
-        names: AtomicU64::new(0),
-        sockets: AtomicU64::new(0),
-        first_names: Mutex::default(),
-        more_names: Mutex::default(),
-        directories: Mutex::default(),
-    };
+    let copy = Copy::new(tree, root, mounts)?;
     let mut watch = || progress(copy.done.load(Ordering::Relaxed));
     let first = vec![Task::Directory(PathBuf::new(), copy.points.enter(Path::new(""), 0))];
-    queue::run(jobs(), first, &Worker::new, &|worker, task, queue| copy.task(worker, task, queue), &mut watch)?;
-
-    let links = batches(take(&copy.more_names));
-    queue::run(jobs(), links, &|| Ok(()), &|_: &mut (), links, _: &Queue<_, _>| copy.link(&links), &mut watch)?;
-
-    let directories = batches(take(&copy.directories));
-    let finish = |worker: &mut Worker, batch: Vec<_>, _: &Queue<_, _>| copy.finish(worker, &batch);
-    queue::run(jobs(), directories, &Worker::new, &finish, &mut watch)?;
-    let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-    Ok(Copied { bytes: count(&copy.done), names: count(&copy.names), sockets: count(&copy.sockets) })
+    copy.fill(first, &mut watch)?;
+    copy.link_all(&mut watch)?;
+    copy.finish_all(take(&copy.directories), &mut watch)?;
+    Ok(copy.copied())
 }
 
 fn take<T>(list: &Mutex<Vec<T>>) -> Vec<T> {
@@ -189,6 +188,42 @@ struct Copy {
 }
 
 impl Copy {
+    fn new(tree: &Path, root: &Path, mounts: &[MountPoint]) -> Result<Self, PopulateError> {
+        Ok(Self {
+            points: Points::new(mounts),
+            from: Tree::open(tree)?,
+            to: Tree::open(root)?,
+            done: AtomicU64::new(0),
+            names: AtomicU64::new(0),
+            sockets: AtomicU64::new(0),
+            first_names: Mutex::default(),
+            more_names: Mutex::default(),
+            directories: Mutex::default(),
+        })
+    }
+
+    /// The first pass: everything but further names.
+    fn fill(&self, tasks: Vec<Task>, watch: &mut dyn FnMut()) -> Result<(), PopulateError> {
+        queue::run(jobs(), tasks, &Worker::new, &|worker, task, queue| self.task(worker, task, queue), watch)
+    }
+
+    /// The second pass: further names.
+    fn link_all(&self, watch: &mut dyn FnMut()) -> Result<(), PopulateError> {
+        let links = batches(take(&self.more_names));
+        queue::run(jobs(), links, &|| Ok(()), &|_: &mut (), links, _: &Queue<_, _>| self.link(&links), watch)
+    }
+
+    /// The third pass: what belongs to directories.
+    fn finish_all(&self, directories: Vec<Directory>, watch: &mut dyn FnMut()) -> Result<(), PopulateError> {
+        let finish = |worker: &mut Worker, batch: Vec<_>, _: &Queue<_, _>| self.finish(worker, &batch);
+        queue::run(jobs(), batches(directories), &Worker::new, &finish, watch)
+    }
+
+    fn copied(&self) -> Copied {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Copied { bytes: count(&self.done), names: count(&self.names), sockets: count(&self.sockets) }
+    }
+
     fn task(&self, worker: &mut Worker, task: Task, queue: &Queue<Task, PopulateError>) -> Result<(), PopulateError> {
         match task {
             Task::Directory(path, point) => self.directory(worker, path, point, queue),

@@ -49,6 +49,19 @@ pub(super) fn copy(
     Ok(())
 }
 
+/// Takes from `to` the attributes that `from` does not have.
+pub(super) fn strip(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Result<(), Errno> {
+    let there = read(On::Fd(to))?;
+    if there.is_empty() {
+        return Ok(());
+    }
+    let wanted = read(On::Fd(from))?;
+    for (name, _) in there.iter().filter(|(name, _)| wanted.iter().all(|(wanted, _)| wanted != name)) {
+        fs::fremovexattr(to, name.as_slice())?;
+    }
+    Ok(())
+}
+
 type Attribute = (Vec<u8>, Vec<u8>);
 
 fn read(from: On<'_>) -> Result<Vec<Attribute>, Errno> {

@@ -7,11 +7,15 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// What one name is, in a form that can be compared and read.
-type Facts = Vec<String>;
+pub type Facts = Vec<String>;
 
 /// The differences, empty if there is none. Names in `ignored` (and below) are left out.
 pub fn differences(one: &Path, other: &Path, ignored: &[&str]) -> Vec<String> {
-    let (a, b) = (facts(one, ignored), facts(other, ignored));
+    compare(&facts(one, ignored), &facts(other, ignored))
+}
+
+/// The differences between two trees that were looked at.
+pub fn compare(a: &BTreeMap<PathBuf, Facts>, b: &BTreeMap<PathBuf, Facts>) -> Vec<String> {
     let names: BTreeSet<_> = a.keys().chain(b.keys()).collect();
     let mut differences = Vec::new();
     for name in names {
@@ -22,7 +26,8 @@ pub fn differences(one: &Path, other: &Path, ignored: &[&str]) -> Vec<String> {
     differences
 }
 
-fn facts(root: &Path, ignored: &[&str]) -> BTreeMap<PathBuf, Facts> {
+/// All that is compared.
+pub fn facts(root: &Path, ignored: &[&str]) -> BTreeMap<PathBuf, Facts> {
     let mut all = BTreeMap::new();
     let mut inodes: BTreeMap<(u64, u64), PathBuf> = BTreeMap::new();
     let mut todo = vec![root.to_owned()];
