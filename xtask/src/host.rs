@@ -75,6 +75,8 @@ const PACKAGES: &[Package] = &[
     package("rpm", "rpmbuild", Need::Everything),
     package("createrepo-c", "createrepo_c", Need::Everything),
     package("skopeo", "skopeo", Need::Everything),
+    package("docker-registry", "docker-registry", Need::Everything),
+    package("zstd", "zstd", Need::Everything),
     package("sudo", "sudo", Need::Everything),
     package("python3", "python3", Need::Everything),
     package("python3-venv", "/usr/share/doc/python3-venv", Need::Everything),

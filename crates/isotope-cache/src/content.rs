@@ -113,7 +113,9 @@ fn walk(root: &Path) -> Result<Vec<Item>, CacheError> {
     found.sort_by(|a, b| a.0.as_os_str().as_bytes().cmp(b.0.as_os_str().as_bytes()));
     let mut first: HashMap<(u64, u64), PathBuf> = HashMap::new();
     let items = found.into_iter().map(|(path, meta)| {
-        let known = (!meta.is_dir() && meta.nlink() > 1).then(|| {
+        // The kernel gives whiteouts one inode, as many as it likes (ovl_whiteout of Linux): that says nothing.
+        let whiteout = meta.file_type().is_char_device() && meta.rdev() == 0;
+        let known = (!meta.is_dir() && !whiteout && meta.nlink() > 1).then(|| {
             let known = first.entry((meta.dev(), meta.ino())).or_insert_with(|| path.clone());
             (*known != path).then(|| known.clone())
         });

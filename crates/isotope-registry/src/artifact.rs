@@ -7,10 +7,11 @@ use crate::auth::Credentials;
 use crate::client::{Access, Ask, Client, Payload, unexpected, unreachable};
 use crate::download::Blob;
 use crate::{At, Digest, Place, RegistryError, archive, upload};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::path::Path;
+use std::sync::Mutex;
 use ureq::http::{Method, StatusCode};
 
 /// The type of our artifacts.
@@ -79,6 +80,8 @@ pub enum Pushed {
 pub struct Registry {
     pub(crate) client: Client,
     chunk: u64,
+    /// What was refused: a push replaces it, though something stands there.
+    pub(crate) refused: Mutex<BTreeSet<String>>,
 }
 
 impl Registry {
@@ -93,7 +96,7 @@ impl Registry {
     /// With credentials from wherever.
     #[must_use]
     pub fn new(place: Place, credentials: Credentials) -> Self {
-        Self { client: Client::new(place, credentials), chunk: CHUNK }
+        Self { client: Client::new(place, credentials), chunk: CHUNK, refused: Mutex::default() }
     }
 
     /// Sends blobs in pieces of so many bytes.
@@ -154,8 +157,8 @@ impl Registry {
         if said.as_ref().is_some_and(|said| said != digest.as_str()) {
             return Err(refused("the bytes of its manifest are not what their digest says".to_owned()));
         }
-        let manifest: Manifest =
-            serde_json::from_slice(&bytes).map_err(|error| refused(format!("its manifest is none of ours: {error}")))?;
+        let manifest: Manifest = serde_json::from_slice(&bytes)
+            .map_err(|error| refused(format!("its manifest is none of ours: {error}")))?;
         let archive = archive_of(&manifest).map_err(|why| refused(why.to_owned()))?;
         let description = Blob::open(&self.client, &manifest.config).bytes()?;
         Ok(Some(Artifact { digest, description, archive }))

@@ -83,9 +83,12 @@ impl<'a> Blob<'a> {
             }
             StatusCode::PARTIAL_CONTENT if self.offset > 0 => {
                 let begin = format!("bytes {}-", self.offset);
-                let range = response.headers().get("Content-Range").and_then(|value| value.to_str().ok()).unwrap_or_default();
+                let range =
+                    response.headers().get("Content-Range").and_then(|value| value.to_str().ok()).unwrap_or_default();
                 if !range.starts_with(&begin) {
-                    return Err(self.refused(format!("asked for the rest from byte {}, it gives `{range}`", self.offset)));
+                    return Err(
+                        self.refused(format!("asked for the rest from byte {}, it gives `{range}`", self.offset))
+                    );
                 }
                 self.hold(&response, self.descriptor.size - self.offset)?;
                 Ok(response.into_body().into_reader())
@@ -98,10 +101,13 @@ impl<'a> Blob<'a> {
 
     /// What is shorter or longer than its manifest says need not be read.
     fn hold(&self, response: &Response<ureq::Body>, expected: u64) -> Result<(), RegistryError> {
-        match response.body().content_length() {
+        // A body that is said to be empty has no length for ureq.
+        let header = || response.headers().get("Content-Length")?.to_str().ok()?.parse().ok();
+        match response.body().content_length().or_else(header) {
             Some(length) if length < expected => Err(self.truncated(self.descriptor.size - expected + length)),
             Some(length) if length > expected => {
-                Err(self.refused(format!("it is longer than the {} bytes that its manifest says", self.descriptor.size)))
+                Err(self
+                    .refused(format!("it is longer than the {} bytes that its manifest says", self.descriptor.size)))
             }
             _ => Ok(()),
         }

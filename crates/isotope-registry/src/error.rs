@@ -99,6 +99,9 @@ pub enum RegistryError {
         /// Why not.
         why: String,
     },
+    /// The store of layers.
+    #[error(transparent)]
+    Cache(#[from] isotope_cache::CacheError),
     /// The file system of this machine.
     #[error("cannot {what} {}", path.display())]
     Local {
@@ -142,6 +145,7 @@ impl RegistryError {
                 format!("remove it there, or push it again: `isotope cache push {} KEY`", at.place)
             }
             Self::Pack { .. } => "the layer stays of use on this machine".to_owned(),
+            Self::Cache(_) => "`isotope cache verify` looks at the layers of this machine".to_owned(),
             Self::Local { .. } => "layers belong to root and need space: is this root, and is there any?".to_owned(),
         }
     }

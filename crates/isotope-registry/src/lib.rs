@@ -12,6 +12,7 @@ mod client;
 mod digest;
 mod download;
 mod error;
+mod layer;
 mod place;
 mod upload;
 

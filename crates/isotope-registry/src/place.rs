@@ -38,14 +38,17 @@ impl Place {
             Some(("https", rest)) => (Some(Scheme::Https), rest),
             Some(_) => return Err(wrong("only http://, https://, oci:// and docker:// can stand before the host")),
         };
-        let (host, repository) =
-            rest.split_once('/').ok_or_else(|| wrong("write HOST[:PORT]/REPOSITORY, for example 127.0.0.1:5000/isotope/cache"))?;
+        let (host, repository) = rest
+            .split_once('/')
+            .ok_or_else(|| wrong("write HOST[:PORT]/REPOSITORY, for example 127.0.0.1:5000/isotope/cache"))?;
         if host.contains('@') {
             return Err(wrong("credentials belong into the auth file of the container tools: see `skopeo login`"));
         }
         let name = host_name(host).ok_or_else(|| wrong("what stands before the first `/` is no HOST[:PORT]"))?;
         if said.is_none() && !host.contains(['.', ':']) && name != "localhost" {
-            return Err(wrong("write the registry's host before the repository, for example 127.0.0.1:5000/isotope/cache"));
+            return Err(wrong(
+                "write the registry's host before the repository, for example 127.0.0.1:5000/isotope/cache",
+            ));
         }
         let repository = repository.trim_end_matches('/');
         if repository.contains([':', '@']) {
@@ -122,7 +125,9 @@ impl fmt::Display for Place {
 /// The name in `NAME[:PORT]`; an IPv6 address stands in brackets.
 fn host_name(host: &str) -> Option<&str> {
     let (name, port) = match host.rfind(']') {
-        Some(end) => (&host[..=end], host[end + 1..].strip_prefix(':').or_else(|| host[end + 1..].is_empty().then_some("1"))?),
+        Some(end) => {
+            (&host[..=end], host[end + 1..].strip_prefix(':').or_else(|| host[end + 1..].is_empty().then_some("1"))?)
+        }
         None => host.split_once(':').unwrap_or((host, "1")),
     };
     let bracketed = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
@@ -189,7 +194,11 @@ mod tests {
     fn only_the_registry_itself_sees_the_authorization() {
         let place = Place::parse("registry.example:443/a").unwrap();
         assert!(place.owns("https://registry.example:443/v2/a/blobs/uploads/1?x"));
-        for url in ["https://registry.example:4430/v2/", "http://registry.example:443/", "https://registry.example:443@evil.example/"] {
+        for url in [
+            "https://registry.example:4430/v2/",
+            "http://registry.example:443/",
+            "https://registry.example:443@evil.example/",
+        ] {
             assert!(!place.owns(url), "{url}");
         }
         assert_eq!(place.resolve("/v2/x"), "https://registry.example:443/v2/x");

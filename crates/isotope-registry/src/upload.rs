@@ -26,7 +26,9 @@ pub(crate) fn has(client: &Client, blob: &Descriptor) -> Result<bool, RegistryEr
     let ask = Ask::new(Method::HEAD, url, Access::Write, &at);
     let response = client.send(&ask)?;
     match response.status() {
-        StatusCode::OK => Ok(response.body().content_length().or_else(|| length(&response)).is_none_or(|it| it == blob.size)),
+        StatusCode::OK => {
+            Ok(response.body().content_length().or_else(|| length(&response)).is_none_or(|it| it == blob.size))
+        }
         StatusCode::NOT_FOUND => Ok(false),
         _ => Err(unexpected(&ask, response)),
     }
@@ -48,10 +50,9 @@ pub(crate) fn upload(client: &Client, file: &File, blob: &Descriptor, chunk: u64
     let at = client.at(blob.digest.as_str());
     let mut session = begin(client, &at)?;
     let chunk = chunk.max(session.least).max(1);
-    let mut fruitless = 0;
+    let (mut fruitless, mut furthest) = (0, 0);
     // The last piece goes with the request that completes the upload: a small blob is that alone.
     while blob.size - session.offset > chunk {
-        let before = session.offset;
         match patch(client, &at, &session, file, chunk) {
             Ok(next) => session = next,
             Err(error) => {
@@ -59,15 +60,12 @@ pub(crate) fn upload(client: &Client, file: &File, blob: &Descriptor, chunk: u64
                 if fruitless >= FRUITLESS || matches!(error, RegistryError::Denied { .. }) {
                     return Err(error);
                 }
-                // If it has forgotten the upload, the error of the chunk is the one that counts.
-                session = resume(client, &at, session).map_err(|_| error)?;
+                session = again(client, &at, session, blob).map_err(|_| error)?;
             }
         }
-        if session.offset > blob.size {
-            return Err(RegistryError::Refused { at, why: "it claims to have got more than was sent".to_owned() });
-        }
-        if session.offset > before {
+        if session.offset > furthest {
             fruitless = 0;
+            furthest = session.offset;
         }
     }
     finish(client, &at, session, file, blob)?;
@@ -115,7 +113,22 @@ fn patch(client: &Client, at: &At, session: &Session, file: &File, chunk: u64) -
         return Err(unexpected(&ask, response));
     }
     let offset = arrived(&response).unwrap_or(last + 1);
+    if offset > last + 1 {
+        return Err(RegistryError::Refused {
+            at: at.clone(),
+            why: "it claims to have got more than was sent".to_owned(),
+        });
+    }
     Ok(Session { url: location(client, at, &response)?, offset, least: session.least })
+}
+
+/// Goes on with what has arrived; from the beginning if the registry cannot tell (docker-registry 2.8 has no use for an upload that broke
+/// in the middle of a chunk).
+fn again(client: &Client, at: &At, session: Session, blob: &Descriptor) -> Result<Session, RegistryError> {
+    match resume(client, at, session) {
+        Ok(session) if session.offset <= blob.size => Ok(session),
+        _ => begin(client, at),
+    }
 }
 
 /// Asks what has arrived.
@@ -129,19 +142,14 @@ fn resume(client: &Client, at: &At, session: Session) -> Result<Session, Registr
     Ok(Session { url, offset: arrived(&response).unwrap_or(0), least: session.least })
 }
 
-fn finish(
-    client: &Client,
-    at: &At,
-    mut session: Session,
-    file: &File,
-    blob: &Descriptor,
-) -> Result<(), RegistryError> {
+fn finish(client: &Client, at: &At, mut session: Session, file: &File, blob: &Descriptor) -> Result<(), RegistryError> {
     let mut fruitless = 0;
     loop {
         let sign = if session.url.contains('?') { '&' } else { '?' };
         let url = format!("{}{sign}digest={}", session.url, blob.digest);
         let left = blob.size - session.offset;
-        let mut ask = Ask::new(Method::PUT, url, Access::Write, at).header("Content-Type", "application/octet-stream").once();
+        let mut ask =
+            Ask::new(Method::PUT, url, Access::Write, at).header("Content-Type", "application/octet-stream").once();
         if left > 0 {
             ask = ask.payload(Payload::Part { file, offset: session.offset, length: left });
         }
@@ -162,9 +170,6 @@ fn finish(
         if has(client, blob)? {
             return Ok(());
         }
-        session = match resume(client, at, session) {
-            Ok(session) if session.offset <= blob.size => session,
-            _ => begin(client, at)?,
-        };
+        session = again(client, at, session, blob)?;
     }
 }

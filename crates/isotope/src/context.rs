@@ -13,6 +13,7 @@ pub const ENVIRONMENT: &[(&str, &str)] = &[
     ("ISOTOPE_CACHE_DIR", "where downloads, logs and work directories are kept"),
     ("ISOTOPE_DATA_DIR", "where the built-in elements and recipes are"),
     (crate::timings::VARIABLE, "1, or a file: tell which steps took how long, and write a timeline, as --timings does"),
+    ("REGISTRY_AUTH_FILE", "the file with credentials of registries, instead of the container tools' usual ones"),
     ("SOURCE_DATE_EPOCH", "the clock of the build, in seconds since 1970"),
     ("NO_COLOR", "no colours"),
 ];

@@ -91,6 +91,14 @@ pub(super) fn is_allowed(name: &[u8]) -> bool {
     spaces.iter().any(|space| name.starts_with(space)) && !name.starts_with(super::OVERLAY) && name.len() <= 255
 }
 
+/// Whether overlayfs takes it as the place of a renamed directory: one name, or a path from the root whose parts are names.
+pub(super) fn is_redirect(value: &[u8]) -> bool {
+    let parts = value.strip_prefix(b"/").unwrap_or(value).split(|byte| *byte == b'/');
+    let mut good = parts.map(|part| !part.is_empty() && part != b"." && part != b".." && !part.contains(&0));
+    let absolute = value.starts_with(b"/");
+    value.len() <= 4096 && good.all(|good| good) && (absolute || !value.contains(&b'/'))
+}
+
 /// No attribute of it is followed to another name.
 pub(super) const NOFOLLOW: AtFlags = AtFlags::SYMLINK_NOFOLLOW;
 
@@ -106,6 +114,16 @@ mod tests {
             assert_eq!(decode(&encoded), name);
         }
         assert_eq!(encode(b"user.a=%"), b"user.a%3D%25");
+    }
+
+    #[test]
+    fn redirects_lead_nowhere_else() {
+        for value in ["name", "/a", "/a/b c"] {
+            assert!(is_redirect(value.as_bytes()), "{value}");
+        }
+        for value in ["", "/", "..", "a/b", "/a/../b", "/a//b", "/a/", "/./a", "a\0"] {
+            assert!(!is_redirect(value.as_bytes()), "{value:?}");
+        }
     }
 
     #[test]

@@ -13,8 +13,10 @@ use std::path::Path;
 /// The longest path that the kernel resolves at once.
 const LONGEST: usize = 4095;
 
-const RESOLVE: ResolveFlags =
-    ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_MAGICLINKS).union(ResolveFlags::NO_XDEV);
+const RESOLVE: ResolveFlags = ResolveFlags::BENEATH
+    .union(ResolveFlags::NO_SYMLINKS)
+    .union(ResolveFlags::NO_MAGICLINKS)
+    .union(ResolveFlags::NO_XDEV);
 
 /// What there is to say of a file, but for its content.
 #[derive(Debug, Clone, Default)]
@@ -72,7 +74,8 @@ pub(super) struct Maker {
 
 impl Maker {
     pub(super) fn open(root: &Path) -> Result<Self, Errno> {
-        let root = fs::open(root, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+        let root =
+            fs::open(root, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
         Ok(Self { root, last: None, directories: Vec::new() })
     }
 
@@ -143,16 +146,10 @@ impl Maker {
         settle(dir, name, meta, true)
     }
 
-    /// overlayfs's whiteout: a character device 0/0 without any rights.
-    pub(super) fn whiteout(&mut self, name: &Name, meta: &Meta) -> Result<(), Errno> {
-        let dir = self.enter(&name.dir)?;
-        fs::mknodat(dir, name.os(), FileType::CharacterDevice, Mode::empty(), 0)?;
-        settle(dir, name, &Meta { mode: 0, ..meta.clone() }, true)
-    }
-
     /// One more name of what was made before.
     pub(super) fn link(&mut self, name: &Name, first: &Name) -> Result<(), Errno> {
-        let from = self.enter(&first.dir)?.try_clone().map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
+        let from =
+            self.enter(&first.dir)?.try_clone().map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
         let stat = fs::statat(&from, first.os(), attributes::NOFOLLOW)?;
         if FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice && stat.st_rdev == 0 {
             return Err(Errno::NOENT);

@@ -1,7 +1,8 @@
 //! From a layer's upper directory to an archive.
 
 use super::attributes::{self, Attributes};
-use super::{OPAQUE, OPAQUE_ATTRIBUTE, OPAQUE_VALUE, OVERLAY, PAX_ATTRIBUTE, PAX_KIND, PAX_LINK, PAX_MTIME, PAX_PATH, SOCKET, WHITEOUT, pax};
+use super::{OPAQUE, OPAQUE_ATTRIBUTE, OPAQUE_VALUE, OVERLAY, REDIRECT_ATTRIBUTE, SOCKET, WHITEOUT, pax};
+use super::{PAX_ATTRIBUTE, PAX_KIND, PAX_LINK, PAX_MTIME, PAX_PATH, PAX_REDIRECT};
 use crate::{Digest, RegistryError};
 use rustix::fs::{self, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
@@ -37,7 +38,8 @@ pub fn pack(upper: &Path, to: &mut impl Write) -> Result<Packed, RegistryError> 
     let mut compressor = zstd::Encoder::new(counted, LEVEL).map_err(unwritten)?;
     // Damage is found by the blob's digest.
     compressor.include_checksum(false).map_err(unwritten)?;
-    let mut packer = Packer { out: compressor, links: BTreeMap::new(), base: upper, path: Vec::new(), buffer: vec![0; 256 * 1024] };
+    let mut packer =
+        Packer { out: compressor, links: BTreeMap::new(), base: upper, path: Vec::new(), buffer: vec![0; 256 * 1024] };
     packer.root().map_err(|problem| problem.about(&packer))?;
     let mut compressor = packer.out;
     // The end of a tar: two blocks of zeros.
@@ -113,13 +115,18 @@ impl<W: Write> Packer<'_, W> {
 
     fn directory(&mut self, dir: BorrowedFd<'_>) -> Result<(), Problem> {
         let stat = fs::fstat(dir)?;
-        let (attributes, opaque) = self.translated(attributes::read(dir)?)?;
+        let mut attributes = attributes::read(dir)?;
+        let redirect = attributes.remove(REDIRECT_ATTRIBUTE);
+        let (attributes, opaque) = self.translated(attributes)?;
         let mut records = records(&stat, &attributes);
+        if let Some(redirect) = redirect {
+            pax::push(&mut records, PAX_REDIRECT, &redirect);
+        }
         let mut header = header(&stat, EntryType::Directory);
         let path = [&self.path[..], b"/"].concat();
         self.entry(&mut header, &path, &mut records)?;
         if opaque {
-            self.marker(&[&path[..], OPAQUE].concat(), &stat)?;
+            self.marker(&[&path[..], OPAQUE].concat(), &stat, &Attributes::new())?;
         }
         for name in names(dir)? {
             let length = self.path.len();
@@ -140,7 +147,8 @@ impl<W: Write> Packer<'_, W> {
         if kind == FileType::CharacterDevice && stat.st_rdev == 0 {
             let parent = self.path.len() - name.len();
             let path = [&self.path[..parent], WHITEOUT, name.as_bytes()].concat();
-            return self.marker(&path, &stat);
+            let (attributes, _) = self.translated(attributes::read_at(dir, name)?)?;
+            return self.marker(&path, &stat, &attributes);
         }
         if kind == FileType::Directory {
             let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -174,14 +182,14 @@ impl<W: Write> Packer<'_, W> {
     }
 
     /// An empty file that says something of its directory.
-    fn marker(&mut self, path: &[u8], stat: &Stat) -> Result<(), Problem> {
+    fn marker(&mut self, path: &[u8], stat: &Stat, attributes: &Attributes) -> Result<(), Problem> {
         let mut header = header(stat, EntryType::Regular);
-        header.set_mode(0);
-        self.entry(&mut header, path, &mut records(stat, &Attributes::new()))
+        self.entry(&mut header, path, &mut records(stat, attributes))
     }
 
     fn file(&mut self, dir: BorrowedFd<'_>, name: &OsStr, stat: &Stat, records: &mut Vec<u8>) -> Result<(), Problem> {
-        let file = File::from(fs::openat(dir, name, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?);
+        let file =
+            File::from(fs::openat(dir, name, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?);
         let size = u64::try_from(stat.st_size).unwrap_or_default();
         let mut header = header(stat, EntryType::Regular);
         header.set_size(size);

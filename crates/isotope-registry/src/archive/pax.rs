@@ -97,7 +97,16 @@ mod tests {
 
     #[test]
     fn malformed_records_are_none() {
-        for records in ["9 path=x", "9 path=xy", "x path=x\n", "0 \n", "2 \n", "99999999999999999999 a=b\n", "7 pathx\n", "8 path=x\n"] {
+        for records in [
+            "9 path=x",
+            "9 path=xy",
+            "x path=x\n",
+            "0 \n",
+            "2 \n",
+            "99999999999999999999 a=b\n",
+            "7 pathx\n",
+            "8 path=x\n",
+        ] {
             assert_eq!(parse(records.as_bytes()), None, "{records:?}");
         }
     }

@@ -1,7 +1,8 @@
 //! From an archive to a layer's upper directory. The archive is a stranger's: only what [`super::pack`] writes is taken, and all else refused.
 
 use super::make::{Maker, Meta, Name};
-use super::{OPAQUE, PAX_ATTRIBUTE, PAX_KIND, PAX_LINK, PAX_MTIME, PAX_PATH, SOCKET, WHITEOUT, attributes, pax};
+use super::{OPAQUE, PAX_ATTRIBUTE, PAX_KIND, PAX_LINK, PAX_MTIME, PAX_PATH, PAX_REDIRECT};
+use super::{REDIRECT_ATTRIBUTE, SOCKET, WHITEOUT, attributes, pax};
 use rustix::fs::FileType;
 use rustix::io::Errno;
 use std::io::{self, Read, Write};
@@ -110,14 +111,19 @@ impl Item {
             u32::try_from(number(value)?).map_err(|_| odd(b"", "an owner has a number that no owner can have"))
         };
         let seconds = i64::try_from(number(header.mtime())?).map_err(|_| odd(b"", "a time is none"))?;
-        let major = header.device_major().map_err(UnpackError::Read)?.unwrap_or(0);
-        let minor = header.device_minor().map_err(UnpackError::Read)?.unwrap_or(0);
+        let device = if matches!(header.entry_type(), EntryType::Char | EntryType::Block) {
+            let major = header.device_major().map_err(UnpackError::Read)?.unwrap_or(0);
+            let minor = header.device_minor().map_err(UnpackError::Read)?.unwrap_or(0);
+            rustix::fs::makedev(major, minor)
+        } else {
+            0
+        };
         let mut item = Self {
             path: field(&ustar.name),
             kind: header.entry_type(),
             link: field(&ustar.linkname),
             size: number(header.entry_size())?,
-            device: rustix::fs::makedev(major, minor),
+            device,
             socket: false,
             meta: Meta {
                 mode: header.mode().map_err(UnpackError::Read)?,
@@ -146,6 +152,8 @@ impl Item {
             self.meta.mtime = pax::parse_time(value).ok_or_else(|| odd(&self.path, "its time is none"))?;
         } else if key == PAX_KIND && value == SOCKET && self.kind == EntryType::Fifo {
             self.socket = true;
+        } else if key == PAX_REDIRECT && self.kind == EntryType::Directory && attributes::is_redirect(value) {
+            self.meta.attributes.insert(REDIRECT_ATTRIBUTE.to_owned(), value.to_owned());
         } else if let Some(name) = key.strip_prefix(PAX_ATTRIBUTE) {
             let name = attributes::decode(name);
             if !attributes::is_allowed(&name) {
@@ -155,7 +163,10 @@ impl Item {
             self.meta.attributes.insert(name, value.to_owned());
         } else {
             let key = String::from_utf8_lossy(key);
-            return Err(odd(&self.path, format!("its extended header has `{}`, which ours have not", key.escape_debug())));
+            return Err(odd(
+                &self.path,
+                format!("its extended header has `{}`, which ours have not", key.escape_debug()),
+            ));
         }
         Ok(())
     }
@@ -176,7 +187,7 @@ impl Item {
         let path = self.path;
         let made = |result: Result<(), Errno>| result.map_err(|errno| unmade(&path, errno));
         if let Some(removed) = name.name.strip_prefix(WHITEOUT) {
-            if self.kind != EntryType::Regular || self.size > 0 || !self.meta.attributes.is_empty() {
+            if self.kind != EntryType::Regular || self.size > 0 {
                 return Err(odd(&path, "what is no empty file is no whiteout"));
             }
             if name.name == OPAQUE {
@@ -185,7 +196,9 @@ impl Item {
             if removed.is_empty() || removed == b"." || removed == b".." || removed.starts_with(WHITEOUT) {
                 return Err(odd(&path, "it is no whiteout of anything"));
             }
-            return made(maker.whiteout(&Name { dir: name.dir, name: removed.to_owned() }, &self.meta));
+            // overlayfs's whiteout is the device 0/0.
+            let removed = Name { dir: name.dir, name: removed.to_owned() };
+            return made(maker.node(&removed, FileType::CharacterDevice, 0, &self.meta));
         }
         match self.kind {
             EntryType::Directory => made(maker.directory(&name, self.meta)),
@@ -197,12 +210,15 @@ impl Item {
                     if length == 0 {
                         return Err(UnpackError::Read(io::ErrorKind::UnexpectedEof.into()));
                     }
-                    file.write_all(&buffer[..length]).map_err(|source| UnpackError::Make { path: path.clone(), source })?;
+                    file.write_all(&buffer[..length])
+                        .map_err(|source| UnpackError::Make { path: path.clone(), source })?;
                     left = left.saturating_sub(length as u64);
                 }
                 made(maker.finish_file(&file, &self.meta))
             }
-            EntryType::Symlink if self.link.is_empty() || self.link.contains(&0) => Err(odd(&path, "it is a link to nothing")),
+            EntryType::Symlink if self.link.is_empty() || self.link.contains(&0) => {
+                Err(odd(&path, "it is a link to nothing"))
+            }
             EntryType::Symlink => made(maker.symlink(&name, &self.link, &self.meta)),
             EntryType::Link => {
                 let first = Name::parse(&self.link).map_err(|why| odd(&path, format!("as a hard link, {why}")))?;
@@ -210,10 +226,14 @@ impl Item {
             }
             EntryType::Fifo if self.socket => made(maker.node(&name, FileType::Socket, 0, &self.meta)),
             EntryType::Fifo => made(maker.node(&name, FileType::Fifo, 0, &self.meta)),
-            EntryType::Char if self.device == 0 => Err(odd(&path, "it is a whiteout of overlayfs, which archives say otherwise")),
+            EntryType::Char if self.device == 0 => {
+                Err(odd(&path, "it is a whiteout of overlayfs, which archives say otherwise"))
+            }
             EntryType::Char => made(maker.node(&name, FileType::CharacterDevice, self.device, &self.meta)),
             EntryType::Block => made(maker.node(&name, FileType::BlockDevice, self.device, &self.meta)),
-            other => Err(odd(&path, format!("it is of the kind {:?}, which ours never are", char::from(other.as_byte())))),
+            other => {
+                Err(odd(&path, format!("it is of the kind {:?}, which ours never are", char::from(other.as_byte()))))
+            }
         }
     }
 }
@@ -222,7 +242,9 @@ impl Item {
 fn unmade(path: &[u8], errno: Errno) -> UnpackError {
     match errno {
         Errno::EXIST => odd(path, "it is there twice"),
-        Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::XDEV => odd(path, "its directory, or what it links to, is not there"),
+        Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::XDEV => {
+            odd(path, "its directory, or what it links to, is not there")
+        }
         errno => UnpackError::Make { path: path.to_owned(), source: errno.into() },
     }
 }

@@ -89,7 +89,9 @@ impl Credentials {
             if let Some(helper) = helper {
                 return helper::ask(helper, place, file, self.home.as_deref());
             }
-            if let Some(login) = find(&auths.auths, place).map(login).transpose().map_err(|why| wrong(file, why))?.flatten() {
+            if let Some(login) =
+                find(&auths.auths, place).map(login).transpose().map_err(|why| wrong(file, why))?.flatten()
+            {
                 return Ok(Some(login));
             }
             if let Some(helper) = &auths.creds_store

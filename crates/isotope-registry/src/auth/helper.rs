@@ -49,7 +49,9 @@ pub(super) fn ask(
         return Ok(None);
     }
     let Ok(answer) = serde_json::from_slice::<Answer>(&output.stdout) else {
-        return Err(failed(format!("it answers what is no JSON with Username and Secret{}", said(&output.stderr_tail)).into()));
+        return Err(failed(
+            format!("it answers what is no JSON with Username and Secret{}", said(&output.stderr_tail)).into(),
+        ));
     };
     Ok(Some(if answer.username == TOKEN {
         Login::Identity(answer.secret)

@@ -170,13 +170,13 @@ impl Client {
         for (name, value) in &ask.headers {
             request = request.header(*name, value);
         }
-        if ours
-            && let Some(value) = self.known(ask.access)
-        {
+        if ours && let Some(value) = self.known(ask.access) {
             request = request.header("Authorization", value);
         }
         let sent = match ask.payload {
-            Payload::None if ask.method == Method::GET || ask.method == Method::HEAD => self.agent.run(request.body(())?),
+            Payload::None if ask.method == Method::GET || ask.method == Method::HEAD => {
+                self.agent.run(request.body(())?)
+            }
             // Without it, a body in chunks of unknown length would be sent.
             Payload::None => self.agent.run(request.body(&[][..])?),
             Payload::Bytes(bytes) => self.agent.run(request.body(bytes)?),
@@ -215,7 +215,9 @@ impl Client {
             match &login {
                 Some(crate::auth::Login::Password { user, password }) => token::basic(user, password),
                 Some(crate::auth::Login::Identity(_)) => {
-                    return Err(denied("it wants a user and a password, and there is an identity token only".to_owned()));
+                    return Err(denied(
+                        "it wants a user and a password, and there is an identity token only".to_owned(),
+                    ));
                 }
                 None => return Err(denied(format!("it wants credentials, and none for it {}", self.looked()))),
             }
@@ -268,7 +270,12 @@ fn is_passing(cause: &Cause) -> bool {
             use std::io::ErrorKind as Kind;
             matches!(
                 error.kind(),
-                Kind::ConnectionReset | Kind::ConnectionAborted | Kind::BrokenPipe | Kind::UnexpectedEof | Kind::TimedOut | Kind::Interrupted
+                Kind::ConnectionReset
+                    | Kind::ConnectionAborted
+                    | Kind::BrokenPipe
+                    | Kind::UnexpectedEof
+                    | Kind::TimedOut
+                    | Kind::Interrupted
             )
         }
         Some(ureq::Error::Timeout(_) | ureq::Error::Protocol(_)) => true,
@@ -301,7 +308,11 @@ pub(crate) fn message(response: Response<Body>) -> String {
     }
     let text = String::from_utf8_lossy(&bytes);
     let line = printable(text.lines().next().unwrap_or_default().trim());
-    if line.is_empty() || line.starts_with('<') { status.canonical_reason().unwrap_or("no reason given").to_owned() } else { line }
+    if line.is_empty() || line.starts_with('<') {
+        status.canonical_reason().unwrap_or("no reason given").to_owned()
+    } else {
+        line
+    }
 }
 
 /// A server's words on a terminal: no control characters, and not too many.

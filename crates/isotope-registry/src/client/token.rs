@@ -2,8 +2,8 @@
 //! is to be done, and the registry takes it as `Authorization: Bearer`.
 
 use super::{Access, Ask, Client, Payload, unexpected};
-use crate::auth::{Challenge, Login};
 use crate::RegistryError;
+use crate::auth::{Challenge, Login};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::fmt::Write as _;
@@ -34,8 +34,10 @@ impl Client {
     ) -> Result<String, RegistryError> {
         let denied = |why: String| RegistryError::Denied { at: ask.at.clone(), deed: ask.access.deed(), why };
         let parameter = |name: &str| challenge.parameters.get(name).map(String::as_str);
-        let realm = parameter("realm").ok_or_else(|| denied("it wants a token, and names no server for it".to_owned()))?;
-        if !realm.starts_with("https://") && !(self.place.scheme() == crate::Scheme::Http && realm.starts_with("http://")) {
+        let realm =
+            parameter("realm").ok_or_else(|| denied("it wants a token, and names no server for it".to_owned()))?;
+        let plain = self.place.scheme() == crate::Scheme::Http && realm.starts_with("http://");
+        if !plain && !realm.starts_with("https://") {
             return Err(denied(format!("it wants a token of {realm}, and credentials go over HTTPS only")));
         }
         let own = match ask.access {

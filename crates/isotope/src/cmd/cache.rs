@@ -1,6 +1,7 @@
 //! `isotope cache`: what is kept between builds, and throwing it away.
 
 mod repository;
+mod share;
 
 use crate::context::Context;
 use anyhow::Context as _;
@@ -26,6 +27,10 @@ enum What {
         #[arg(long, value_name = "DAYS")]
         older_than: Option<u64>,
     },
+    /// Give layers to an OCI registry, so that other machines need not build them
+    Push(share::Push),
+    /// Take layers from an OCI registry
+    Pull(share::Pull),
 }
 
 /// One part of the cache: a directory directly below it.
@@ -38,7 +43,7 @@ struct Part {
 
 /// Lists or prunes.
 pub fn run(args: &Args, ctx: &Context) -> anyhow::Result<ExitCode> {
-    match args.what {
+    match &args.what {
         What::Ls => {
             let parts = parts(&ctx.cache_dir)?;
             ctx.out.data(&parts, || {
@@ -56,6 +61,8 @@ pub fn run(args: &Args, ctx: &Context) -> anyhow::Result<ExitCode> {
             prune(&ctx.cache_dir, before, &mut total)?;
             ctx.out.data(&total, || format!("removed {} files, {}", total.files, isotope_plan::Bytes(total.bytes)))?;
         }
+        What::Push(args) => return share::push(args, ctx),
+        What::Pull(args) => return share::pull(args, ctx),
     }
     Ok(ExitCode::SUCCESS)
 }
