@@ -13,15 +13,21 @@
 //! A layer in use is locked shared (flock(2) on its directory). Who removes one locks it exclusively first.
 
 pub mod content;
+mod evict;
 mod key;
 mod layer;
 mod stack;
 mod store;
+mod upkeep;
+mod verify;
 
+pub use evict::{Bounds, Evicted};
 pub use key::{Key, KeyError};
 pub use layer::{FORMAT, Inputs, Layer, LayerStep};
 pub use stack::Stack;
 pub use store::{Held, Staging, Store};
+pub use upkeep::{Damage, Entry};
+pub use verify::Verdict;
 
 use std::path::{Path, PathBuf};
 

@@ -3,10 +3,10 @@
 use crate::{CacheError, FORMAT, Key, Layer, content};
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{DirBuilder, File};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The description's file.
 const DESCRIPTION: &str = "layer.json";
@@ -14,6 +14,9 @@ const DESCRIPTION: &str = "layer.json";
 const NEW: &str = ".new-";
 /// Seconds after which the kernel has most likely written everything (vm.dirty_expire_centisecs is 30 s): syncfs(2) is cheap then.
 const AGED: u64 = 60;
+
+/// How often a layer is given its name at most, while something else that is no layer has it.
+const ATTEMPTS: usize = 100;
 
 /// A directory of layers.
 #[derive(Debug, Clone)]
@@ -50,8 +53,20 @@ fn make(path: &Path, mode: u32) -> Result<(), CacheError> {
     DirBuilder::new().recursive(true).mode(mode).create(path).map_err(CacheError::io("make directory", path))
 }
 
+/// Whether a directory could not be renamed because there is one of that name.
+fn is_taken(error: &std::io::Error) -> bool {
+    let taken = [rustix::io::Errno::NOTEMPTY, rustix::io::Errno::EXIST];
+    taken.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+}
+
 fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// Which start of the host this is.
+fn boot() -> Result<String, CacheError> {
+    let id = Path::new("/proc/sys/kernel/random/boot_id");
+    Ok(std::fs::read_to_string(id).map_err(CacheError::io("read", id))?.trim().to_owned())
 }
 
 impl Store {
@@ -61,11 +76,21 @@ impl Store {
     /// It cannot be made or read.
     pub fn open(dir: &Path) -> Result<Self, CacheError> {
         make(dir, 0o700)?;
-        let id = Path::new("/proc/sys/kernel/random/boot_id");
-        let boot = std::fs::read_to_string(id).map_err(CacheError::io("read", id))?.trim().to_owned();
-        let store = Self { dir: dir.to_owned(), boot };
+        let store = Self { dir: dir.to_owned(), boot: boot()? };
         store.sweep()?;
         Ok(store)
+    }
+
+    /// The directory as it is, for who looks after it: nothing is made, and nothing swept. `None`: it is not there.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn existing(dir: &Path) -> Result<Option<Self>, CacheError> {
+        match dir.try_exists() {
+            Ok(true) => Ok(Some(Self { dir: dir.to_owned(), boot: boot()? })),
+            Ok(false) => Ok(None),
+            Err(error) => Err(CacheError::io("look at", dir)(error)),
+        }
     }
 
     /// The directory.
@@ -94,23 +119,53 @@ impl Store {
     /// # Errors
     /// It is there, and cannot be read.
     pub fn look(&self, key: &Key) -> Result<Option<Held>, CacheError> {
+        // Someone may be removing it.
+        let Some(lock) = self.share(key)? else { return Ok(None) };
+        let Some(layer) = self.described(key)? else { return Ok(None) };
+        let fit = layer.format == FORMAT && layer.key == *key && self.is_settled(&layer);
+        Ok(fit.then(|| self.held(layer, lock)))
+    }
+
+    pub(crate) fn described(&self, key: &Key) -> Result<Option<Layer>, CacheError> {
+        describe(&self.place(key))
+    }
+
+    /// Whether a layer's bytes are on the disk, or in the memory of this host.
+    pub(crate) fn is_settled(&self, layer: &Layer) -> bool {
+        layer.boot_id.as_ref().is_none_or(|boot| *boot == self.boot)
+    }
+
+    pub(crate) fn held(&self, layer: Layer, lock: File) -> Held {
+        Held { dir: self.place(&layer.key), layer, _lock: lock }
+    }
+
+    /// Locks a layer's directory for use, whatever is in it. `None`: it is not there, or being removed.
+    pub(crate) fn share(&self, key: &Key) -> Result<Option<File>, CacheError> {
+        self.lock(key, FlockOperation::NonBlockingLockShared)
+    }
+
+    fn lock(&self, key: &Key, operation: FlockOperation) -> Result<Option<File>, CacheError> {
         let dir = self.place(key);
-        let lock = match File::open(&dir) {
-            Ok(lock) => lock,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(CacheError::io("open", &dir)(error)),
-        };
-        match flock(&lock, FlockOperation::NonBlockingLockShared) {
-            Ok(()) => {}
-            // Someone is removing it.
-            Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
-            Err(errno) => return Err(CacheError::errno("lock", &dir)(errno)),
+        loop {
+            let lock = match File::open(&dir) {
+                Ok(lock) => lock,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+                Err(error) => return Err(CacheError::io("open", &dir)(error)),
+            };
+            match flock(&lock, operation) {
+                Ok(()) => {}
+                Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
+                Err(errno) => return Err(CacheError::errno("lock", &dir)(errno)),
+            }
+            // Between the two it may have gone, and another one come in its place.
+            let own = lock.metadata().map_err(CacheError::io("look at", &dir))?;
+            match dir.metadata() {
+                Ok(meta) if (meta.dev(), meta.ino()) == (own.dev(), own.ino()) => return Ok(Some(lock)),
+                Ok(_) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+                Err(error) => return Err(CacheError::io("look at", &dir)(error)),
+            }
         }
-        // It may have gone between the two.
-        let Some(layer) = describe(&dir)? else { return Ok(None) };
-        let trusted = layer.boot_id.as_ref().is_none_or(|boot| *boot == self.boot);
-        let fit = layer.format == FORMAT && layer.key == *key && trusted;
-        Ok(fit.then_some(Held { layer, dir, _lock: lock }))
     }
 
     /// When a layer was last used.
@@ -178,15 +233,27 @@ impl Store {
     /// # Errors
     /// It cannot be removed.
     pub fn remove(&self, key: &Key) -> Result<bool, CacheError> {
+        self.remove_if(key, || Ok(true))
+    }
+
+    /// Removes a layer, if `may_go` agrees once it is locked. `false`: it is not, or the layer is in use, or not there.
+    pub(crate) fn remove_if(
+        &self,
+        key: &Key,
+        may_go: impl FnOnce() -> Result<bool, CacheError>,
+    ) -> Result<bool, CacheError> {
         let dir = self.place(key);
-        let Ok(lock) = File::open(&dir) else { return Ok(false) };
-        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+        let Some(_lock) = self.lock(key, FlockOperation::NonBlockingLockExclusive)? else { return Ok(false) };
+        if !may_go()? {
             return Ok(false);
         }
         // Under another name first: half a layer never has a key.
         let gone = {
             let _one_at_a_time = self.exclusive()?;
-            let gone = self.dir.join(format!("{NEW}gone-{}", key.as_str()));
+            let gone = (0_u32..)
+                .map(|number| self.dir.join(format!("{NEW}gone-{}-{number}", key.short())))
+                .find(|gone| !gone.exists())
+                .unwrap_or_else(|| self.dir.join(format!("{NEW}gone")));
             std::fs::rename(&dir, &gone).map_err(CacheError::io("rename", &dir))?;
             gone
         };
@@ -227,7 +294,7 @@ impl Store {
         Ok(())
     }
 
-    fn place(&self, key: &Key) -> PathBuf {
+    pub(crate) fn place(&self, key: &Key) -> PathBuf {
         self.dir.join(key.as_str())
     }
 
@@ -251,9 +318,13 @@ impl Store {
             std::fs::remove_dir_all(&path).map_err(CacheError::io("remove", &path))?;
         }
         for key in self.keys()? {
-            let of_another_boot =
-                describe(&self.place(&key))?.is_some_and(|layer| layer.boot_id.is_some_and(|boot| boot != self.boot));
-            if of_another_boot {
+            // A layer comes with its description. After a crash of the host that may be gone, or empty.
+            let lost = match self.described(&key) {
+                Ok(Some(layer)) => !self.is_settled(&layer),
+                Ok(None) | Err(CacheError::Description { .. }) => true,
+                Err(error) => return Err(error),
+            };
+            if lost {
                 self.remove(&key)?;
             }
         }
@@ -325,26 +396,34 @@ impl Staging {
         let used = self.dir.join("used");
         File::create(&used).map_err(CacheError::io("create", &used))?;
         let place = store.place(&layer.key);
-        let renamed = {
-            let _one_at_a_time = store.exclusive()?;
-            std::fs::rename(&self.dir, &place)
-        };
-        match (renamed, self.lock.take()) {
-            (Ok(()), Some(lock)) => {
-                flock(&lock, FlockOperation::LockShared).map_err(CacheError::errno("lock", &place))?;
-                self.dir = PathBuf::new();
-                Ok(Held { layer, dir: place, _lock: lock })
-            }
-            (Err(error), lock) if error.raw_os_error() == Some(rustix::io::Errno::NOTEMPTY.raw_os_error()) => {
-                self.lock = lock;
-                match store.get(&layer.key)? {
-                    Some(held) => Ok(held),
-                    None => Err(CacheError::io("name the layer", &place)(error)),
+        let mut left = ATTEMPTS;
+        loop {
+            let renamed = {
+                let _one_at_a_time = store.exclusive()?;
+                std::fs::rename(&self.dir, &place)
+            };
+            match renamed {
+                Ok(()) => break,
+                Err(error) if !is_taken(&error) || left == 0 => {
+                    return Err(CacheError::io("name the layer", &place)(error));
+                }
+                Err(_) => {
+                    if let Some(held) = store.get(&layer.key)? {
+                        return Ok(held);
+                    }
+                    // What has the name is of no use, or just being removed.
+                    store.remove(&layer.key)?;
+                    std::thread::sleep(Duration::from_millis(20));
+                    left -= 1;
                 }
             }
-            (Err(error), _) => Err(CacheError::io("name the layer", &place)(error)),
-            (Ok(()), None) => Err(CacheError::io("lock", &place)(std::io::ErrorKind::NotFound.into())),
         }
+        let Some(lock) = self.lock.take() else {
+            return Err(CacheError::io("lock", &place)(std::io::ErrorKind::NotFound.into()));
+        };
+        flock(&lock, FlockOperation::LockShared).map_err(CacheError::errno("lock", &place))?;
+        self.dir = PathBuf::new();
+        Ok(Held { layer, dir: place, _lock: lock })
     }
 }
 
@@ -358,4 +437,4 @@ impl Drop for Staging {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

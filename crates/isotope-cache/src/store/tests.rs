@@ -4,7 +4,7 @@ use super::*;
 use crate::{Inputs, LayerStep};
 use std::time::Duration;
 
-fn layer(name: &str) -> Layer {
+pub(crate) fn layer(name: &str) -> Layer {
     let inputs: Inputs = [("name".to_owned(), name.to_owned())].into();
     Layer {
         format: 0,
@@ -22,16 +22,32 @@ fn layer(name: &str) -> Layer {
     }
 }
 
-fn store() -> (tempfile::TempDir, Store) {
+pub(crate) fn store() -> (tempfile::TempDir, Store) {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(&dir.path().join("layers")).unwrap();
     (dir, store)
 }
 
-fn commit(store: &Store, name: &str) -> Key {
+pub(crate) fn commit(store: &Store, name: &str) -> Key {
+    commit_on(store, name, None)
+}
+
+/// A layer on another one.
+pub(crate) fn commit_on(store: &Store, name: &str, parent: Option<Key>) -> Key {
     let staging = store.stage().unwrap();
     std::fs::write(staging.upper().join("file"), name).unwrap();
-    staging.commit(layer(name), store).unwrap().layer.key
+    staging.commit(Layer { parent, ..layer(name) }, store).unwrap().layer.key
+}
+
+/// The layer, taken from the store or made, as a build does it: what is below is held.
+pub(crate) fn held_on(store: &Store, name: &str, below: Option<&Held>) -> Held {
+    let wanted = Layer { parent: below.map(|below| below.layer.key.clone()), ..layer(name) };
+    if let Some(held) = store.get(&wanted.key).unwrap() {
+        return held;
+    }
+    let staging = store.stage().unwrap();
+    std::fs::write(staging.upper().join("file"), name).unwrap();
+    staging.commit(wanted, store).unwrap()
 }
 
 #[test]
