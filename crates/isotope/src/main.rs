@@ -13,6 +13,7 @@ mod printer;
 mod render;
 mod subject;
 mod timings;
+mod upkeep;
 
 use clap::Parser;
 use std::process::ExitCode;

@@ -5,6 +5,7 @@ use crate::exit::{Class, Failure};
 use crate::render::{self, LogFormat};
 use crate::subject::{self, Subject};
 use crate::timings::{self, Timings};
+use crate::upkeep;
 use isotope_build::{BuildError, BuildOptions, Event, FailureClass, OnError, Report, WorkPlace};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -36,6 +37,8 @@ pub struct Args {
     log_format: LogFormat,
     #[command(flatten)]
     timings: timings::Args,
+    #[command(flatten)]
+    upkeep: upkeep::Args,
 }
 
 /// What to do with the state of a build that fails.
@@ -77,6 +80,7 @@ pub fn run(args: &Args, ctx: &Context) -> anyhow::Result<ExitCode> {
         ctx.out.warning(warning);
     }
     subject::preflight(&plan, &facts, &args.output_dir, ctx)?;
+    let bound = args.upkeep.bound(ctx.env.get(upkeep::VARIABLE))?;
     let output_dir = std::path::absolute(&args.output_dir)?;
     let options = BuildOptions {
         on_error: match args.on_error {
@@ -94,12 +98,16 @@ pub fn run(args: &Args, ctx: &Context) -> anyhow::Result<ExitCode> {
     };
     let mut renderer = render::renderer(args.log_format, ctx);
     let timings = args.timings.timings(ctx.env.get(timings::VARIABLE), &plan.name, &options.out_dir);
-    let report = timed(timings, ctx, |add| {
+    let ended = timed(timings, ctx, |add| {
         isotope_build::run(&plan, &options, &mut |event| {
             add(&event);
             renderer.show(&event);
         })
-    })?;
+    });
+    if let Some(told) = bound.keep(&ctx.cache_dir) {
+        ctx.out.note(&told);
+    }
+    let report = ended?;
     if args.log_format != LogFormat::Json {
         ctx.out.data(&report, || describe(&report))?;
     }

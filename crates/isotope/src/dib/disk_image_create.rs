@@ -6,6 +6,7 @@
 use super::{options, root};
 use crate::exit::{self, Class, Failure};
 use crate::timings::{self, Timings};
+use crate::upkeep;
 use isotope_build::{BuildError, BuildOptions, Report, WorkPlace};
 use isotope_element::dib::{
     Catalogue, ElementSet, ElementsPath, HookTree, HookTreeError, Implicit, implicit, load, resolve,
@@ -106,6 +107,7 @@ fn run(plan: &Plan, request: &Request, cache_dir: PathBuf, mut log: super::log::
         work: if request.no_tmpfs { WorkPlace::Disk } else { WorkPlace::Auto },
         ..BuildOptions::new(request.out_dir(), cache_dir)
     };
+    let bound = upkeep::by_variable(request.environment.get(upkeep::VARIABLE))?;
     let asked = request.environment.get(timings::VARIABLE);
     let mut timings = timings::by_variable(asked, request.stem(), &request.out_dir());
     let ended = isotope_build::run(plan, &options, &mut |event| {
@@ -117,6 +119,9 @@ fn run(plan: &Plan, request: &Request, cache_dir: PathBuf, mut log: super::log::
     match timings.map(Timings::finish).transpose() {
         Ok(told) => told.into_iter().for_each(|text| log.line(&text)),
         Err(error) => log.line(&format!("WARNING {error}")),
+    }
+    if let Some(told) = bound.keep(&options.cache_dir) {
+        log.line(&told);
     }
     match ended {
         Ok(report) => {

@@ -25,6 +25,7 @@ Environment:
   DIB_QUIET, DIB_NO_TIMESTAMP, DIB_DEBUG_TRACE
                                 the log; DIB_QUIET=1 is the default with --logfile
   ISOTOPE_TIMINGS=1             tell which phases took how long, and write NAME.timings.html
+  ISOTOPE_CACHE_SIZE [20GiB]    how much layers in the cache may take; the least recently used go
   DIB_NO_TMPFS, DIB_MIN_TMPFS (GB), TMP_DIR
                                 where the tree is made
   OVERWRITE_OLD_IMAGE=1         outputs of an earlier build are replaced, not renamed

@@ -1,6 +1,6 @@
 //! Ostree repositories in the cache go as a whole or not at all: one that lacks some of its objects is damaged.
 
-use super::{Part, measure};
+use super::parts::{Part, measure};
 use anyhow::Context as _;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
