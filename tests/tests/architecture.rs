@@ -47,7 +47,7 @@ const FLOORS: &[(&str, &[&str])] = &[
         ],
     ),
     ("xtask", &[]),
-    ("isotope-tests", &["isotope-vm", "isotope-plan", "isotope-image", "isotope-sys"]),
+    ("isotope-tests", &["isotope-vm", "isotope-plan", "isotope-image", "isotope-cache", "isotope-sys"]),
 ];
 
 /// Crates that never touch the host: no process, no mount, no device.

@@ -1,12 +1,16 @@
 //! Where layers are kept.
 
+mod staging;
+
+pub use staging::Staging;
+
 use crate::{CacheError, FORMAT, Key, Layer, content};
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{DirBuilder, File};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The description's file.
 const DESCRIPTION: &str = "layer.json";
@@ -14,9 +18,6 @@ const DESCRIPTION: &str = "layer.json";
 const NEW: &str = ".new-";
 /// Seconds after which the kernel has most likely written everything (vm.dirty_expire_centisecs is 30 s): syncfs(2) is cheap then.
 const AGED: u64 = 60;
-
-/// How often a layer is given its name at most, while something else that is no layer has it.
-const ATTEMPTS: usize = 100;
 
 /// A directory of layers.
 #[derive(Debug, Clone)]
@@ -42,21 +43,8 @@ impl Held {
     }
 }
 
-/// A layer that is being made. Dropping it removes it.
-#[derive(Debug)]
-pub struct Staging {
-    dir: PathBuf,
-    lock: Option<File>,
-}
-
 fn make(path: &Path, mode: u32) -> Result<(), CacheError> {
     DirBuilder::new().recursive(true).mode(mode).create(path).map_err(CacheError::io("make directory", path))
-}
-
-/// Whether a directory could not be renamed because there is one of that name.
-fn is_taken(error: &std::io::Error) -> bool {
-    let taken = [rustix::io::Errno::NOTEMPTY, rustix::io::Errno::EXIST];
-    taken.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }
 
 fn now() -> u64 {
@@ -358,82 +346,6 @@ fn write(dir: &Path, layer: &Layer) -> Result<(), CacheError> {
         serde_json::to_vec_pretty(layer).map_err(std::io::Error::from).map_err(CacheError::io("write", &path))?;
     std::fs::write(&new, text).map_err(CacheError::io("write", &new))?;
     std::fs::rename(&new, &path).map_err(CacheError::io("write", &path))
-}
-
-impl Staging {
-    /// What the steps leave.
-    #[must_use]
-    pub fn upper(&self) -> PathBuf {
-        self.dir.join("upper")
-    }
-
-    /// overlayfs' own.
-    pub(crate) fn work(&self) -> PathBuf {
-        self.dir.join("work")
-    }
-
-    /// An empty directory.
-    pub(crate) fn nothing(&self) -> PathBuf {
-        self.dir.join("nothing")
-    }
-
-    /// The layer is complete: it gets its name. If another build has made the same meanwhile, that one is taken. Format, time, size and
-    /// boot are filled in.
-    ///
-    /// # Errors
-    /// A file of the store cannot be written.
-    pub fn commit(mut self, mut layer: Layer, store: &Store) -> Result<Held, CacheError> {
-        for dir in [self.work(), self.nothing()] {
-            std::fs::remove_dir_all(&dir).map_err(CacheError::io("remove", &dir))?;
-        }
-        let size = content::size(&self.upper())?;
-        layer.format = FORMAT;
-        layer.created = now();
-        layer.bytes = size.bytes;
-        layer.files = size.files;
-        layer.boot_id = Some(store.boot.clone());
-        write(&self.dir, &layer)?;
-        let used = self.dir.join("used");
-        File::create(&used).map_err(CacheError::io("create", &used))?;
-        let place = store.place(&layer.key);
-        let mut left = ATTEMPTS;
-        loop {
-            let renamed = {
-                let _one_at_a_time = store.exclusive()?;
-                std::fs::rename(&self.dir, &place)
-            };
-            match renamed {
-                Ok(()) => break,
-                Err(error) if !is_taken(&error) || left == 0 => {
-                    return Err(CacheError::io("name the layer", &place)(error));
-                }
-                Err(_) => {
-                    if let Some(held) = store.get(&layer.key)? {
-                        return Ok(held);
-                    }
-                    // What has the name is of no use, or just being removed.
-                    store.remove(&layer.key)?;
-                    std::thread::sleep(Duration::from_millis(20));
-                    left -= 1;
-                }
-            }
-        }
-        let Some(lock) = self.lock.take() else {
-            return Err(CacheError::io("lock", &place)(std::io::ErrorKind::NotFound.into()));
-        };
-        flock(&lock, FlockOperation::LockShared).map_err(CacheError::errno("lock", &place))?;
-        self.dir = PathBuf::new();
-        Ok(Held { layer, dir: place, _lock: lock })
-    }
-}
-
-impl Drop for Staging {
-    fn drop(&mut self) {
-        // What cannot be removed now is removed by the next build's sweep.
-        if !self.dir.as_os_str().is_empty() {
-            drop(std::fs::remove_dir_all(&self.dir));
-        }
-    }
 }
 
 #[cfg(test)]

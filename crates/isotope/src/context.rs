@@ -11,7 +11,10 @@ use std::path::{Path, PathBuf};
 pub const ENVIRONMENT: &[(&str, &str)] = &[
     ("ELEMENTS_PATH", "colon separated directories of elements, before the built-in ones"),
     ("ISOTOPE_CACHE_DIR", "where downloads, logs and work directories are kept"),
-    (crate::upkeep::VARIABLE, "how much layers in the cache may take, such as 10GiB, or `unlimited`; 20 GiB if it is not set"),
+    (
+        crate::upkeep::VARIABLE,
+        "how much layers in the cache may take, such as 10GiB, or `unlimited`; 20 GiB if it is not set",
+    ),
     ("ISOTOPE_DATA_DIR", "where the built-in elements and recipes are"),
     (crate::timings::VARIABLE, "1, or a file: tell which steps took how long, and write a timeline, as --timings does"),
     ("REGISTRY_AUTH_FILE", "the file with credentials of registries, instead of the container tools' usual ones"),

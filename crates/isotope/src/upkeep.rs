@@ -66,7 +66,11 @@ impl Bound {
     /// Makes room. Returns what a person should know of it. What cannot be removed now can be the next time.
     pub fn keep(self, cache_dir: &Path) -> Option<String> {
         let Self(bytes @ Some(most)) = self else { return None };
-        let evict = || Store::existing(&cache_dir.join(LAYERS))?.map(|store| store.evict(&Bounds { bytes, used_since: None })).transpose();
+        let evict = || {
+            Store::existing(&cache_dir.join(LAYERS))?
+                .map(|store| store.evict(&Bounds { bytes, used_since: None }))
+                .transpose()
+        };
         match evict() {
             Ok(None) => None,
             Ok(Some(evicted)) if evicted.removed.is_empty() => None,

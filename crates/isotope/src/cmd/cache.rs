@@ -64,7 +64,8 @@ fn store(ctx: &Context) -> anyhow::Result<Option<Store>> {
 
 /// An error of the store, with its class.
 fn failed(error: CacheError) -> anyhow::Error {
-    anyhow::Error::new(error).context(Failure::new(Class::Environment, "the layers of the cache cannot be looked after"))
+    anyhow::Error::new(error)
+        .context(Failure::new(Class::Environment, "the layers of the cache cannot be looked after"))
 }
 
 /// The one layer whose key begins with these digits.
@@ -80,7 +81,8 @@ fn key(store: Option<&Store>, digits: &str) -> anyhow::Result<Key> {
             .into()),
         several => {
             let keys: Vec<&str> = several.iter().map(Key::short).collect();
-            let message = format!("{} layers have a key that begins with `{digits}`: {}", several.len(), keys.join(", "));
+            let message =
+                format!("{} layers have a key that begins with `{digits}`: {}", several.len(), keys.join(", "));
             Err(Failure::new(Class::Usage, message).hint("write more digits").into())
         }
     }

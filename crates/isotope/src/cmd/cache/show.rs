@@ -108,7 +108,8 @@ fn chain(store: &Store, entry: &Entry) -> anyhow::Result<Vec<Below>> {
 /// All names below `dir`, sorted.
 fn walk(dir: &Path, prefix: &str, names: &mut Vec<Name>) -> anyhow::Result<()> {
     let cannot = || format!("cannot list {}", dir.display());
-    let mut entries = std::fs::read_dir(dir).with_context(cannot)?.collect::<Result<Vec<_>, _>>().with_context(cannot)?;
+    let mut entries =
+        std::fs::read_dir(dir).with_context(cannot)?.collect::<Result<Vec<_>, _>>().with_context(cannot)?;
     entries.sort_by_key(std::fs::DirEntry::file_name);
     for entry in entries {
         let meta = entry.metadata().with_context(|| format!("cannot look at {}", entry.path().display()))?;
@@ -160,7 +161,11 @@ fn write(text: &mut String, shown: &Shown) -> std::fmt::Result {
         writeln!(text, "  made        {}, by {}, in {:.1} s", at(layer.created), layer.name, layer.cost.as_secs_f64())?;
         writeln!(text, "  last used   {}", at(shown.used))?;
         writeln!(text, "  size        {}, {} names", Bytes(layer.bytes), layer.files)?;
-        writeln!(text, "  digest      {}", layer.digest.as_deref().unwrap_or("not asked for yet (`isotope cache verify`)"))?;
+        writeln!(
+            text,
+            "  digest      {}",
+            layer.digest.as_deref().unwrap_or("not asked for yet (`isotope cache verify`)")
+        )?;
         writeln!(text, "steps")?;
         for step in &layer.steps {
             writeln!(text, "  {}  {}  ({})", step.id, step.title, step.element)?;
