@@ -10,6 +10,7 @@ mod facts;
 pub mod geometry;
 mod ids;
 pub mod layout;
+pub mod lock;
 mod plan;
 mod planner;
 mod preflight;
