@@ -7,7 +7,7 @@ use crate::dib::Dib;
 use crate::error::StepError;
 use crate::event::Events;
 use crate::options::BuildOptions;
-use crate::package::{self, InstalledPackage, PackageCtx, PackageManager};
+use crate::package::{self, ArchiveCtx, InstalledPackage, PackageCtx, PackageManager};
 use crate::report::{CommitReport, DeployedCommit, OutputFile};
 use crate::sandbox::{Purpose, TargetRoot};
 use crate::work::Work;
@@ -118,18 +118,23 @@ impl Build<'_> {
             .skip(self.position(step) + 1)
             .filter_map(|step| if let StepAction::Packages(packages) = &step.action { Some(packages) } else { None })
             .collect();
-        let ctx = PackageCtx {
-            target: &self.target,
+        let archives = ArchiveCtx {
             spec: &self.plan.target,
             sources: self.sources(),
             cache_dir: &cache_dir,
             scratch: &scratch,
             events: &self.events,
-            epoch: self.plan.source_date_epoch,
             upcoming: &upcoming,
-            defer_initramfs: self.initramfs_to_come(step),
             policy: self.policy(),
             proxy: &self.options.proxy,
+            lock: self.options.lock.as_ref().and_then(|lock| lock.tree(self.plan)),
+            offline: self.options.offline,
+        };
+        let ctx = PackageCtx {
+            archives,
+            target: &self.target,
+            epoch: self.plan.source_date_epoch,
+            defer_initramfs: self.initramfs_to_come(step),
         };
         Ok(run(manager.as_ref(), &ctx)?)
     }

@@ -95,14 +95,17 @@ impl StepError {
     fn class(&self) -> FailureClass {
         match self {
             Self::Plan(_) => FailureClass::Internal,
-            Self::Package(PackageError::Remote(_)) => FailureClass::Remote,
+            Self::Package(PackageError::Remote(_) | PackageError::Gone { offline: false, .. }) => FailureClass::Remote,
             Self::Hook { .. } | Self::DibHook { .. } | Self::Lacks { .. } | Self::Boot(_) | Self::ReadOnly { .. } => {
                 FailureClass::Configuration
             }
             Self::Ostree(error) => ostree_class(error),
-            Self::Package(PackageError::NotFound(_) | PackageError::Unsupported(_) | PackageError::Command { .. }) => {
-                FailureClass::Configuration
-            }
+            Self::Package(
+                PackageError::NotFound(_)
+                | PackageError::NotLocked(_)
+                | PackageError::Unsupported(_)
+                | PackageError::Command { .. },
+            ) => FailureClass::Configuration,
             Self::Sandbox(SandboxError::NotADirectory { .. }) | Self::Command { .. } => FailureClass::Configuration,
             Self::Disk(DiskError::Geometry(_)) => FailureClass::Configuration,
             Self::Tree(TreeError::Target(_)) => FailureClass::Environment,
@@ -146,6 +149,7 @@ impl StepError {
                 hints.push("--on-error=shell opens a shell in the sandbox where it failed".to_owned());
             }
             Self::DibHook { .. } => hints.push("break=after-error opens a shell where it failed".to_owned()),
+            Self::Package(error) => hints.extend(error.hints()),
             Self::Lacks { hint, .. } => hints.push(hint.clone()),
             Self::ReadOnly { .. } => hints.push(IN_THE_TREE.to_owned()),
             _ => {}

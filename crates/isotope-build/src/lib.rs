@@ -12,6 +12,7 @@ mod error;
 mod event;
 pub mod facts;
 mod failed_state;
+pub mod lock;
 mod log;
 mod manifest;
 mod mask;

@@ -1,5 +1,6 @@
 //! How a build is to be done on this host; what is to be built is the plan's.
 
+use isotope_plan::lock::Lock;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -44,6 +45,10 @@ pub struct BuildOptions {
     pub proxy: BTreeMap<String, String>,
     /// Version of the tool, for `manifest.json`.
     pub tool_version: String,
+    /// The only packages and commits there are; `None`: what the archives have now.
+    pub lock: Option<Lock>,
+    /// No network: what is not in the cache is missing. Programs of the build see no network either.
+    pub offline: bool,
 }
 
 impl BuildOptions {
@@ -58,6 +63,8 @@ impl BuildOptions {
             jobs: None,
             proxy: BTreeMap::new(),
             tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+            lock: None,
+            offline: false,
         }
     }
 }

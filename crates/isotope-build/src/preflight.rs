@@ -2,7 +2,8 @@
 
 use crate::options::{BuildOptions, OnError};
 use crate::report::Problem;
-use isotope_plan::{Plan, StepAction};
+use isotope_plan::lock::pulled;
+use isotope_plan::{OstreeDeploy, Plan, StepAction};
 use std::os::unix::fs::PermissionsExt;
 
 /// All that is found.
@@ -28,6 +29,15 @@ pub(crate) fn check(plan: &Plan, options: &BuildOptions) -> Vec<Problem> {
                 }
                 Ok(_) => {}
             }
+        }
+    }
+    let unfit = options.lock.iter().flat_map(|lock| lock.problems(plan));
+    unfit.for_each(|found| problem(found.message, found.remedy.as_deref()));
+    if options.offline {
+        let remote = |deploy: &&OstreeDeploy| !deploy.url.starts_with("file:");
+        for deploy in plan.with_inputs().flat_map(pulled).filter(remote) {
+            let message = format!("this build is offline, and {} is pulled from {}", deploy.rev, deploy.url);
+            problem(message, Some("pull it into a repository on this host, and give that one's file:// URL"));
         }
     }
     if let OnError::Keep(dir) = &options.on_error

@@ -25,6 +25,8 @@ pub fn run(plan: &Plan, options: &BuildOptions, on_event: &mut dyn FnMut(Event))
     if !problems.is_empty() {
         return Err(BuildError::Preflight(problems));
     }
+    let pinned = options.lock.as_ref().map(|lock| lock.pin(plan.clone()));
+    let plan = pinned.as_ref().unwrap_or(plan);
     let out_dir = &options.out_dir;
     std::fs::create_dir_all(out_dir).map_err(|source| BuildError::Io {
         what: "make",
@@ -44,7 +46,9 @@ pub fn run(plan: &Plan, options: &BuildOptions, on_event: &mut dyn FnMut(Event))
     tell(Event::BuildStarted { name: plan.name.clone(), steps, log: log_path.clone() });
     let orders = Orders { plan, options, cache: &cache, work: work.as_ref().map(|work| work.path()), log: &log_path };
     let (mut report, mut failure) = (None, None);
-    let outcome = namespace::run(HOSTNAME, |channel| engine::main(orders, channel), &mut |line| {
+    let body = |channel| engine::main(orders, channel);
+    let body = |channel| if options.offline { namespace::offline(body)(channel) } else { body(channel) };
+    let outcome = namespace::run(HOSTNAME, body, &mut |line| {
         match serde_json::from_str::<Message>(line) {
             Ok(Message::Report(done)) => report = Some(*done),
             Ok(Message::Event(event)) => {

@@ -151,6 +151,14 @@ pub struct Step {
     pub action: StepAction,
 }
 
+impl Step {
+    /// Its package transaction, if it is one.
+    #[must_use]
+    pub const fn packages(&self) -> Option<&Packages> {
+        if let StepAction::Packages(packages) = &self.action { Some(packages) } else { None }
+    }
+}
+
 /// What a step does. One variant a kind; the engine has one module for each.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]

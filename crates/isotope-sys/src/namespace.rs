@@ -7,6 +7,7 @@
 //! mount of the namespaces. So whichever of the three is killed, by whatever signal, nothing is left: there is no
 //! clean-up code whose absence could leak. The body talks to the caller through a pipe, a line at a time.
 
+use crate::network;
 use nix::libc;
 use nix::mount::{MsFlags, mount};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -116,6 +117,17 @@ pub fn run(
         (None, WaitStatus::Exited(_, code)) => Ok(Outcome::Exited(code)),
         (None, WaitStatus::Signaled(_, signal, _)) => Ok(Outcome::Killed(signal as i32)),
         (None, _) => Ok(Outcome::Killed(libc::SIGKILL)),
+    }
+}
+
+/// A body that has no network, nor have its children: see [`network::leave`].
+pub fn offline(body: impl FnOnce(Channel) -> i32) -> impl FnOnce(Channel) -> i32 {
+    |channel| match network::leave() {
+        Ok(()) => body(channel),
+        Err(error) => {
+            channel.send(&format!("cannot keep the build from the network: {error}"));
+            SETUP_FAILED
+        }
     }
 }
 

@@ -35,12 +35,22 @@ pub struct Args {
     size: Option<String>,
 }
 
+impl Args {
+    /// These names, or this file, with these values.
+    pub fn of(names: &[String], recipe: Option<&Path>, set: &[String]) -> Self {
+        let (name, formats, size) = (None, Vec::new(), None);
+        Self { names: names.to_vec(), recipe: recipe.map(Path::to_owned), name, formats, set: set.to_vec(), size }
+    }
+}
+
 /// A settled subject.
 pub struct Subject {
     /// What would be done.
     pub plan: Plan,
     /// The host it was planned for.
     pub facts: HostFacts,
+    /// The recipe's file, if there is one.
+    pub recipe: Option<PathBuf>,
 }
 
 /// Settles the subject.
@@ -51,7 +61,7 @@ pub fn settle(args: &Args, ctx: &Context) -> anyhow::Result<Subject> {
     // Key files may lie anywhere.
     let keyrings = isotope_plan::needed_keyrings(&plan).into_keys().filter(|keyring| keyring.is_file());
     facts.keyrings.extend(keyrings.map(Path::to_owned));
-    Ok(Subject { plan, facts })
+    Ok(Subject { plan, facts, recipe: recipe.file })
 }
 
 /// The recipe, and its elements in order.

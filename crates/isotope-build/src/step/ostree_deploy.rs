@@ -124,7 +124,8 @@ impl Deploy<'_> {
     }
 }
 
-fn signers(verify: &OstreeVerify) -> Verify {
+/// The keys that a remote's commits are checked with.
+pub(crate) fn signers(verify: &OstreeVerify) -> Verify {
     match verify.clone() {
         OstreeVerify::Gpg { keys, keypath } => Verify::Gpg { keys, keypath },
         OstreeVerify::Ed25519 { keys } => Verify::Ed25519 { keys, files: Vec::new() },

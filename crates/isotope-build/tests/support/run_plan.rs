@@ -1,7 +1,10 @@
-//! `isotope-run-plan PLAN.json OUT_DIR CACHE_DIR [memory|disk] [shell|keep=DIR]`: runs a plan, prints events as JSON
-//! lines, then the report. Exit status: 0, 1 (failed), 2 (preflight), 128 + signal.
+//! `isotope-run-plan PLAN.json OUT_DIR CACHE_DIR [memory|disk] [shell|keep=DIR] [lock=FILE] [offline]`: runs a plan, prints events
+//! as JSON lines, then the report. With `write-lock=FILE [update|update=NAME,…]`, writes its lock instead. Exit status: 0, 1 (failed), 2 (preflight), 128 + signal.
 
-use isotope_build::{BuildError, BuildOptions, OnError, WorkPlace};
+use isotope_build::lock::Update;
+use isotope_build::{BuildError, BuildOptions, Events, OnError, WorkPlace};
+use isotope_plan::Plan;
+use isotope_plan::lock::{Lock, LockDiff};
 use std::io::Write;
 
 fn main() {
@@ -10,14 +13,22 @@ fn main() {
         std::process::exit(64);
     };
     let mut options = BuildOptions::new(out, cache);
+    let (mut write, mut update) = (None, Update::Missing);
     for word in rest {
         match word.as_str() {
             "memory" => options.work = WorkPlace::Memory,
             "disk" => options.work = WorkPlace::Disk,
+            "offline" => options.offline = true,
             "shell" => options.on_error = OnError::Shell,
-            other => match other.strip_prefix("keep=") {
-                Some(dir) => options.on_error = OnError::Keep(dir.into()),
-                None => std::process::exit(64),
+            other => match other.split_once('=') {
+                Some(("keep", dir)) => options.on_error = OnError::Keep(dir.into()),
+                Some(("lock", file)) => options.lock = Some(read(file)),
+                Some(("write-lock", file)) => write = Some(file.to_owned()),
+                Some(("update", names)) => update = Update::Named(names.split(',').map(str::to_owned).collect()),
+                _ => match other {
+                    "update" => update = Update::All,
+                    _ => std::process::exit(64),
+                },
             },
         }
     }
@@ -25,6 +36,9 @@ fn main() {
     let Ok(plan) = serde_json::from_str(&text) else {
         std::process::exit(65);
     };
+    if let Some(file) = write {
+        std::process::exit(resolve(&plan, &options, &file, &update));
+    }
     let say = |value: &dyn erased::Json| {
         writeln!(std::io::stdout().lock(), "{}", value.json()).ok();
     };
@@ -43,6 +57,30 @@ fn main() {
         }
     };
     std::process::exit(code);
+}
+
+fn read(file: &str) -> Lock {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    Lock::parse(file.as_ref(), &text).unwrap_or_else(|errors| {
+        errors.iter().for_each(|error| drop(writeln!(std::io::stderr().lock(), "{error}")));
+        std::process::exit(66)
+    })
+}
+
+/// Writes the lock of a plan, and prints how it differs from that in the file.
+fn resolve(plan: &Plan, options: &BuildOptions, file: &str, update: &Update) -> i32 {
+    let old = std::path::Path::new(file).exists().then(|| read(file));
+    match isotope_build::lock::lock(plan, options, old.as_ref(), update, &Events::none()) {
+        Ok(lock) => {
+            let before = old.unwrap_or_else(|| Lock::new(&lock.name));
+            writeln!(std::io::stdout().lock(), "{}", LockDiff::of(&before, &lock)).ok();
+            if std::fs::write(file, lock.to_text()).is_ok() { 0 } else { 67 }
+        }
+        Err(error) => {
+            writeln!(std::io::stderr().lock(), "{error}").ok();
+            1
+        }
+    }
 }
 
 /// Anything that has a JSON form.

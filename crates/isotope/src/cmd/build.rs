@@ -1,5 +1,6 @@
 //! `isotope build`: settle the recipe, make the plan, check the host, run it, say what came out.
 
+use super::lock;
 use crate::context::Context;
 use crate::exit::{Class, Failure};
 use crate::render::{self, LogFormat};
@@ -7,9 +8,10 @@ use crate::subject::{self, Subject};
 use crate::timings::{self, Timings};
 use crate::upkeep;
 use isotope_build::{BuildError, BuildOptions, Event, FailureClass, OnError, Report, WorkPlace};
+use isotope_plan::lock::Lock;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Arguments of `build`.
@@ -32,6 +34,15 @@ pub struct Args {
     /// Threads for compression and copying [default: all processors]
     #[arg(short, long, value_name = "N")]
     jobs: Option<usize>,
+    /// Build from exactly the packages and commits of the lock file beside the recipe (`isotope lock`), or fail
+    #[arg(long)]
+    locked: bool,
+    /// The lock file, with --locked, which it implies [default: the recipe's path with .lock]
+    #[arg(long, value_name = "FILE")]
+    lock: Option<PathBuf>,
+    /// Use no network: what the cache does not have is named, and the build fails
+    #[arg(long)]
+    offline: bool,
     /// How events are shown
     #[arg(long, value_enum, default_value = "auto")]
     log_format: LogFormat,
@@ -39,6 +50,21 @@ pub struct Args {
     timings: timings::Args,
     #[command(flatten)]
     upkeep: upkeep::Args,
+}
+
+impl Args {
+    /// The lock to build from, if it is to be built from one.
+    fn lock(&self, recipe: Option<&Path>) -> anyhow::Result<Option<Lock>> {
+        if !self.locked && self.lock.is_none() {
+            return Ok(None);
+        }
+        let file = lock::place(self.lock.as_deref(), recipe, "--lock")?;
+        let none = || {
+            let message = format!("there is no lock file {}", file.display());
+            Failure::new(Class::Usage, message).hint("write it with `isotope lock RECIPE`, or name another with --lock")
+        };
+        Ok(Some(lock::read(&file)?.ok_or_else(none)?))
+    }
 }
 
 /// What to do with the state of a build that fails.
@@ -75,7 +101,8 @@ impl From<WorkArg> for WorkPlace {
 
 /// Builds.
 pub fn run(args: &Args, ctx: &Context) -> anyhow::Result<ExitCode> {
-    let Subject { plan, facts } = subject::settle(&args.subject, ctx)?;
+    let Subject { plan, facts, recipe } = subject::settle(&args.subject, ctx)?;
+    let lock = args.lock(recipe.as_deref())?;
     for warning in &plan.warnings {
         ctx.out.warning(warning);
     }
@@ -94,6 +121,8 @@ pub fn run(args: &Args, ctx: &Context) -> anyhow::Result<ExitCode> {
         jobs: args.jobs,
         proxy: proxy(&ctx.env),
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+        lock,
+        offline: args.offline,
         ..BuildOptions::new(output_dir, ctx.cache_dir.clone())
     };
     let mut renderer = render::renderer(args.log_format, ctx);

@@ -72,6 +72,9 @@ pub struct Args {
     /// Where the tree of a compose that fails is kept [default: nowhere]
     #[arg(long, value_name = "DIR")]
     keep_dir: Option<PathBuf>,
+    /// Use no network: what the cache does not have is named, and the compose fails
+    #[arg(long)]
+    offline: bool,
     /// How events are shown
     #[arg(long, value_enum, default_value = "auto")]
     log_format: LogFormat,
@@ -100,6 +103,7 @@ pub fn run(args: &Args, ctx: &Context) -> anyhow::Result<ExitCode> {
         on_error: args.keep_dir.clone().map_or(OnError::Clean, OnError::Keep),
         work: args.work.into(),
         proxy: build::proxy(&ctx.env),
+        offline: args.offline,
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         ..BuildOptions::new(beside, ctx.cache_dir.clone())
     };

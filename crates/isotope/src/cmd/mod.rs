@@ -12,6 +12,7 @@ pub mod elements;
 pub mod generate;
 pub mod inspect;
 pub mod layout;
+pub mod lock;
 pub mod new;
 pub mod ostree;
 pub mod plan;
@@ -52,6 +53,8 @@ pub enum Command {
     Check(check::Args),
     /// Make a new element or recipe
     New(new::Args),
+    /// Write down which packages, commits and archives a recipe is made of
+    Lock(lock::Args),
     /// Show what is in an image: partitions, filesystems, boot entries, deployments, packages
     Inspect(inspect::Args),
     /// Show what a block device configuration of diskimage-builder makes
@@ -81,6 +84,7 @@ pub fn run(command: Command, ctx: &Context) -> anyhow::Result<ExitCode> {
         Command::Elements(args) => elements::run(&args, ctx),
         Command::Check(args) => check::run(&args, ctx),
         Command::New(args) => new::run(&args, ctx),
+        Command::Lock(args) => lock::run(&args, ctx),
         Command::Inspect(args) => inspect::run(&args, ctx),
         Command::Layout(args) => layout::run(&args, ctx),
         Command::Diff(args) => diff::run(&args, ctx),

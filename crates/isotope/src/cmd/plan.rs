@@ -22,7 +22,7 @@ pub struct Args {
 
 /// Plans, and builds nothing.
 pub fn run(args: &Args, ctx: &Context) -> anyhow::Result<ExitCode> {
-    let Subject { plan, facts } = subject::settle(&args.subject, ctx)?;
+    let Subject { plan, facts, .. } = subject::settle(&args.subject, ctx)?;
     let mut printed = false;
     for (file, text) in [(&args.svg, draw::svg as fn(&_) -> String), (&args.dot, draw::dot)] {
         let Some(file) = file else { continue };

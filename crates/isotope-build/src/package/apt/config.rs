@@ -4,6 +4,7 @@
 //! index may have) is the administrator's business and is taken over.
 
 use isotope_plan::Source;
+use isotope_plan::lock::LockedPackage;
 use isotope_sys::command::{CommandError, Tool};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -96,6 +97,15 @@ impl Places {
 pub fn pins(exclude: &[String]) -> Option<String> {
     let pin = |name: &String| format!("Package: {name}\nPin: release *\nPin-Priority: -1\n");
     (!exclude.is_empty()).then(|| exclude.iter().map(pin).collect::<Vec<_>>().join("\n"))
+}
+
+/// Pins by which packages are of no other version than these, where it is there.
+#[must_use]
+pub fn versions(packages: &[LockedPackage]) -> String {
+    let pin = |package: &LockedPackage| {
+        format!("Package: {}\nPin: version {}\nPin-Priority: 1001\n", package.name, package.version)
+    };
+    packages.iter().map(pin).collect::<Vec<_>>().join("\n")
 }
 
 /// The configuration file's text. `pinned`: the file `preferences` beside it counts.

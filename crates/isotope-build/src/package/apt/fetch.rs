@@ -7,10 +7,12 @@
 
 use super::choice::Choice;
 use super::config::{self, HostSettings, Places};
-use super::{index, words};
-use crate::package::{PackageCtx, PackageError, hold};
+use super::locked::{self, Cached};
+use super::{index, lists, words};
+use crate::package::{ArchiveCtx, PackageError, hold};
 use isotope_element::Arch;
-use isotope_sys::command::Tool;
+use isotope_plan::lock::{LockedPackage, without_credentials};
+use isotope_sys::command::{CommandError, Tool};
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
 use std::fs::File;
@@ -30,10 +32,21 @@ pub struct Request {
     pub recommends: bool,
 }
 
+impl Request {
+    /// apt-get's words for it.
+    fn args(&self) -> Vec<String> {
+        let recommends = format!("APT::Install-Recommends={}", self.recommends);
+        let mut args: Vec<String> = vec!["install".into(), "--purge".into(), "-o".into(), recommends, "--".into()];
+        args.extend(self.install.iter().cloned());
+        args.extend(self.remove.iter().map(|name| format!("{name}-")));
+        args
+    }
+}
+
 /// A private apt, and the only one that works in the cache as long as it lives.
 #[derive(Debug)]
 pub struct Fetcher<'a> {
-    ctx: &'a PackageCtx<'a>,
+    ctx: &'a ArchiveCtx<'a>,
     places: Places,
     host: HostSettings,
     _lock: File,
@@ -49,11 +62,11 @@ pub const fn deb_arch(arch: Arch) -> &'static str {
 }
 
 impl<'a> Fetcher<'a> {
-    /// Writes the private configuration for `ctx.sources`, with an empty package state, and waits for the cache.
+    /// Writes the private configuration for `ctx.sources` (or the lock), with an empty package state, and waits for the cache.
     ///
     /// # Errors
     /// A keyring is not there, the host has no apt, or a directory cannot be made.
-    pub fn open(ctx: &'a PackageCtx<'a>) -> Result<Self, PackageError> {
+    pub fn open(ctx: &'a ArchiveCtx<'a>) -> Result<Self, PackageError> {
         for keyring in ctx.sources.iter().filter_map(|source| source.keyring.as_ref()) {
             if !keyring.is_file() {
                 return Err(PackageError::Unsupported(format!(
@@ -68,7 +81,7 @@ impl<'a> Fetcher<'a> {
             source,
         })?;
         let arch = deb_arch(ctx.spec.arch);
-        let sources = config::sources(ctx.sources, Some(arch), |keyring| keyring.display().to_string());
+        let sources = sources(ctx);
         // apt takes a relative path as relative to another one of its paths.
         let absolute = |path: &Path| {
             std::path::absolute(path).map_err(|source| PackageError::Io { what: "find", path: path.to_owned(), source })
@@ -76,7 +89,11 @@ impl<'a> Fetcher<'a> {
         let cache = absolute(ctx.cache_dir)?.join(LAYOUT);
         let places = Places {
             work: absolute(ctx.scratch)?.join("apt"),
-            index: cache.join("index").join(key(&[&sources, arch])),
+            index: cache.join("index").join(key(&[
+                &sources,
+                arch,
+                &ctx.lock.map_or_else(String::new, locked::identity),
+            ])),
             archives: cache.join("archives"),
         };
         for dir in places.dirs() {
@@ -91,7 +108,17 @@ impl<'a> Fetcher<'a> {
         write(&places.work.join("sources.list.d/isotope.sources"), &sources)?;
         let fetcher = Self { ctx, places, host, _lock: lock };
         fetcher.set_state("", "")?;
+        // Other builds' packages take no part, and those of this one may have been chosen by another process.
+        if ctx.lock.is_some() && !locked::list(&fetcher.lists()).is_file() {
+            fetcher.update()?;
+        }
         Ok(fetcher)
+    }
+
+    /// Where index files are.
+    #[must_use]
+    pub fn lists(&self) -> PathBuf {
+        self.places.index.join("lists")
     }
 
     /// Where things are.
@@ -124,11 +151,27 @@ impl<'a> Fetcher<'a> {
         std::fs::read_to_string(&path).map_err(|source| PackageError::Io { what: "read", path, source })
     }
 
-    /// Brings the index files up to date; what has not changed on the mirror is not fetched again.
+    /// Brings the index files up to date; what has not changed on the mirror is not fetched again. Of a lock: takes what is missing of
+    /// its packages into the cache.
     ///
     /// # Errors
-    /// A mirror cannot be reached, or its signature cannot be verified.
+    /// A mirror cannot be reached, or its signature cannot be verified. Offline: an index file is not there. Of a lock: packages are gone.
     pub fn update(&self) -> Result<(), PackageError> {
+        if let Some(tree) = self.ctx.lock {
+            locked::complete(self, self.ctx, tree)?;
+            let list = locked::list(&self.lists());
+            if list.is_file() {
+                return Ok(());
+            }
+            let (packages, _) = locked::look(tree.packages.iter(), &self.places.archives)?;
+            return replace(&list, &locked::index_of(&packages)?);
+        }
+        if self.ctx.offline {
+            let absent = lists::absent(&self.lists(), self.ctx.sources)?;
+            let told = |source: &&isotope_plan::Source| format!("the index of {} {}", source.uri, source.suite);
+            let absent: Vec<String> = absent.iter().map(told).collect();
+            return if absent.is_empty() { Ok(()) } else { Err(PackageError::Offline(absent)) };
+        }
         self.apt("cannot fetch the index of the package archives", &["update"], "fetching package lists")
     }
 
@@ -138,16 +181,78 @@ impl<'a> Fetcher<'a> {
     /// # Errors
     /// An unknown package, packages that exclude each other, or a failed download.
     pub fn choose(&self, request: &Request) -> Result<Choice, PackageError> {
+        if self.ctx.offline {
+            let missing = self.would_fetch(request, false)?;
+            if !missing.is_empty() {
+                return Err(PackageError::Offline(
+                    missing.into_iter().map(|(url, _)| without_credentials(&url)).collect(),
+                ));
+            }
+        }
         let choice = self.choose_once(request)?;
-        let damaged = index::damaged(&self.places.index.join("lists"), &choice.files())?;
+        let damaged = index::damaged(&self.lists(), &choice.files())?;
         if damaged.is_empty() {
             return Ok(choice);
+        }
+        if self.ctx.offline {
+            let told = |file: &PathBuf| format!("{} undamaged", file.display());
+            return Err(PackageError::Offline(damaged.iter().map(told).collect()));
         }
         for file in damaged {
             self.ctx.events.warning(format!("{} is damaged and is downloaded again", file.display()));
             std::fs::remove_file(&file).map_err(|source| PackageError::Io { what: "remove", path: file, source })?;
         }
+        if self.ctx.lock.is_some() {
+            self.update()?;
+        }
         self.choose_once(request)
+    }
+
+    /// What `request` needs and is not in the cache (or, with `all`, whether or not it is there): URLs, and the names that files get in
+    /// the cache. Fetches nothing.
+    ///
+    /// # Errors
+    /// An unknown package, or packages that exclude each other.
+    pub fn would_fetch(&self, request: &Request, all: bool) -> Result<Vec<(String, String)>, PackageError> {
+        let empty = self.places.work.join("empty-archives");
+        make_dir(&empty.join("partial"))?;
+        let archives = format!("Dir::Cache::archives={}", if all { &empty } else { &self.places.archives }.display());
+        let mut args = vec!["--print-uris".to_owned(), "-o".to_owned(), archives];
+        args.extend(request.args());
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        let lines = self.apt_lines("cannot choose packages", &args, "")?;
+        Ok(lines.iter().filter_map(|line| parse_uri(line)).collect())
+    }
+
+    /// Packages keep these versions from now on; `there` are in the cache, and can be chosen from it.
+    ///
+    /// # Errors
+    /// A file cannot be written, or a package file is damaged.
+    pub fn keep(&self, versions: &[LockedPackage], there: &[Cached<'_>]) -> Result<(), PackageError> {
+        if versions.is_empty() {
+            return Ok(());
+        }
+        let pins = [config::pins(&self.ctx.policy.exclude).unwrap_or_default(), config::versions(versions)];
+        write(&self.places.work.join("preferences"), &pins.join("\n"))?;
+        let arch = deb_arch(self.ctx.spec.arch);
+        write(&self.places.config_file(), &config::text(&self.places, arch, &self.host, true))?;
+        let source = config::sources(&[locked::source()], Some(arch), |_| String::new());
+        write(&self.places.work.join("sources.list.d/isotope-lock.sources"), &source)?;
+        replace(&locked::list(&self.lists()), &locked::index_of(there)?)
+    }
+
+    /// Undoes what [`Fetcher::keep`] has left beside the archives' own index files, which other builds use.
+    ///
+    /// # Errors
+    /// A file cannot be removed.
+    pub fn let_go(&self) -> Result<(), PackageError> {
+        let path = locked::list(&self.lists());
+        match std::fs::remove_file(&path) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                Err(PackageError::Io { what: "remove", path, source })
+            }
+            _ => Ok(()),
+        }
     }
 
     fn choose_once(&self, request: &Request) -> Result<Choice, PackageError> {
@@ -158,10 +263,8 @@ impl<'a> Fetcher<'a> {
             }
             _ => {}
         }
-        let recommends = format!("APT::Install-Recommends={}", request.recommends);
-        let mut args = vec!["install", "--purge", "-o", &recommends, "--"];
-        let remove: Vec<String> = request.remove.iter().map(|name| format!("{name}-")).collect();
-        args.extend(request.install.iter().chain(&remove).map(String::as_str));
+        let args = request.args();
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
         self.apt("cannot choose and download packages", &args, "downloading packages")?;
         match std::fs::read_to_string(&path) {
             Ok(text) => Ok(Choice::parse(&text)),
@@ -188,13 +291,32 @@ impl<'a> Fetcher<'a> {
         words::nearest(name, names.lines()).into_iter().map(str::to_owned).collect()
     }
 
-    fn tool(&self, program: &str) -> Tool {
-        let tool = Tool::new(program).env("APT_CONFIG", self.places.config_file()).without_sync();
+    /// A program with the private configuration.
+    pub fn tool(&self, program: &str) -> Tool {
+        let tool = Tool::new(program).env("APT_CONFIG", self.places.config_file());
+        // The filter takes privileges; a lock can be written without.
+        let tool = if rustix::process::geteuid().is_root() { tool.without_sync() } else { tool };
         self.ctx.proxy.iter().fold(tool, |tool, (name, value)| tool.env(name, value))
     }
 
     fn apt(&self, what: &str, args: &[&str], counting: &str) -> Result<(), PackageError> {
+        self.apt_lines(what, args, counting).map(drop)
+    }
+
+    fn apt_lines(&self, what: &str, args: &[&str], counting: &str) -> Result<Vec<String>, PackageError> {
         let tool = self.tool("apt-get").args(["-q", "-o", "APT::Status-Fd=2"]).args(args);
+        let (lines, ended) = self.run(&tool, counting);
+        match ended {
+            Ok(()) => Ok(lines),
+            Err(source) => Err(match words::unknown_packages(&lines) {
+                names if names.is_empty() => words::explain(what, &lines, self.ctx.sources, source),
+                names => PackageError::NotFound(names),
+            }),
+        }
+    }
+
+    /// Runs a tool of apt's; what it prints, and how it ended.
+    pub fn run(&self, tool: &Tool, counting: &str) -> (Vec<String>, Result<(), CommandError>) {
         let events = self.ctx.events;
         events.command(&tool.line());
         let mut lines = Vec::new();
@@ -211,11 +333,23 @@ impl<'a> Fetcher<'a> {
                 lines.push(line.to_owned());
             }
         });
-        result.map_err(|source| match words::unknown_packages(&lines) {
-            names if names.is_empty() => words::explain(what, &lines, self.ctx.sources, source),
-            names => PackageError::NotFound(names),
-        })
+        (lines, result.map(drop))
     }
+}
+
+/// The sources in apt's form: the plan's, or the lock alone.
+fn sources(ctx: &ArchiveCtx<'_>) -> String {
+    let arch = Some(deb_arch(ctx.spec.arch));
+    match ctx.lock {
+        Some(_) => config::sources(&[locked::source()], arch, |_| String::new()),
+        None => config::sources(ctx.sources, arch, |keyring| keyring.display().to_string()),
+    }
+}
+
+/// `'URL' FILE SIZE HASH`, as `--print-uris` has it.
+fn parse_uri(line: &str) -> Option<(String, String)> {
+    let (url, rest) = line.strip_prefix('\'')?.split_once("' ")?;
+    Some((url.to_owned(), rest.split(' ').next()?.to_owned()))
 }
 
 /// Makes a text of each of `names` for [`PackageError::NotFound`]: who wants it, and what it may have been meant to be.
@@ -295,6 +429,13 @@ fn make_dir(path: &Path) -> Result<(), PackageError> {
         path: path.to_owned(),
         source,
     })
+}
+
+/// Writes a file that is complete or not there.
+fn replace(path: &Path, text: &str) -> Result<(), PackageError> {
+    let new = path.with_extension("new");
+    write(&new, text)?;
+    std::fs::rename(&new, path).map_err(|source| PackageError::Io { what: "rename", path: new, source })
 }
 
 fn write(path: &PathBuf, text: &str) -> Result<(), PackageError> {

@@ -2,42 +2,21 @@
 //! the right length that is there already.
 
 use crate::package::PackageError;
-use sha2::{Digest, Sha256};
+use crate::package::digest::{digest, mismatched};
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::fs::File;
-use std::num::NonZero;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 /// Which of `files` are not what the index files in `lists` say.
 ///
 /// # Errors
 /// An index file or package file cannot be read.
 pub fn damaged(lists: &Path, files: &[PathBuf]) -> Result<Vec<PathBuf>, PackageError> {
-    let wanted = signed(lists, files)?;
-    let next = AtomicUsize::new(0);
-    let found = Mutex::new(Vec::new());
-    let threads = std::thread::available_parallelism().map_or(1, NonZero::get).min(files.len());
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let digests = wanted.get(&name_of(file));
-                    // An archive without these digests was verified by apt with what it has.
-                    let Some(digests) = digests.filter(|digests| !digests.is_empty()) else { continue };
-                    let outcome = match digest(file) {
-                        Ok(digest) if digests.contains(&digest) => continue,
-                        Ok(_) => Ok(file.clone()),
-                        Err(source) => Err(PackageError::Io { what: "read", path: file.clone(), source }),
-                    };
-                    found.lock().unwrap_or_else(PoisonError::into_inner).push(outcome);
-                }
-            });
-        }
-    });
-    found.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().collect()
+    let mut wanted = signed(lists, files)?;
+    let digests = |file: &PathBuf| (file.clone(), wanted.remove(&name_of(file)).unwrap_or_default());
+    // An archive without these digests was verified by apt with what it has.
+    let files: Vec<_> = files.iter().map(digests).filter(|(_, digests)| !digests.is_empty()).collect();
+    mismatched(&files)
 }
 
 /// The digest of each file: the signed one, or that of the file itself where the index has none.
@@ -98,7 +77,8 @@ fn collect(index: &str, wanted: &mut BTreeMap<String, Vec<String>>) {
 }
 
 /// What apt calls a package file in its cache.
-fn file_name(name: &str, version: &str, arch: &str) -> String {
+#[must_use]
+pub fn file_name(name: &str, version: &str, arch: &str) -> String {
     let quoted = |text: &str, special: &[u8]| {
         text.bytes().fold(String::new(), |mut quoted, byte| {
             if special.contains(&byte) || byte == b'%' || !byte.is_ascii_graphic() {
@@ -111,18 +91,6 @@ fn file_name(name: &str, version: &str, arch: &str) -> String {
         })
     };
     format!("{}_{}_{}.deb", quoted(name, b"_"), quoted(version, b"_:"), quoted(arch, b"_."))
-}
-
-fn digest(path: &Path) -> std::io::Result<String> {
-    let mut hash = Sha256::new();
-    let mut file = File::open(path)?;
-    let mut buffer = vec![0; 1 << 17];
-    loop {
-        match std::io::Read::read(&mut file, &mut buffer)? {
-            0 => return Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),
-            n => hash.update(&buffer[..n]),
-        }
-    }
 }
 
 #[cfg(test)]

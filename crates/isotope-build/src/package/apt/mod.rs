@@ -10,7 +10,10 @@ mod config;
 mod fetch;
 mod index;
 mod install;
+mod lists;
+mod locked;
 mod memo;
+mod resolution;
 mod tidy;
 mod within;
 mod words;
@@ -18,7 +21,9 @@ mod words;
 use super::deb::Deb;
 use super::dpkg::database;
 use super::dpkg::rounds::closure;
-use super::{InstalledPackage, PackageCtx, PackageError, PackageManager, ResolvedPackage};
+use super::{
+    ArchiveCtx, InstalledPackage, Keep, PackageCtx, PackageError, PackageManager, Resolution, ResolvedPackage,
+};
 use fetch::{Fetcher, Request, describe};
 use isotope_plan::{Bootstrap, Packages};
 use isotope_sys::target::TargetDir;
@@ -33,21 +38,11 @@ pub struct Apt;
 const ALWAYS: [&str; 2] = ["?essential", "apt"];
 
 impl PackageManager for Apt {
-    fn resolve(&self, what: &Bootstrap, ctx: &PackageCtx<'_>) -> Result<Vec<ResolvedPackage>, PackageError> {
+    fn resolve(&self, what: &Bootstrap, ctx: &ArchiveCtx<'_>) -> Result<Vec<ResolvedPackage>, PackageError> {
         let fetcher = Fetcher::open(ctx)?;
         fetcher.update()?;
-        let first = ALWAYS.iter().map(|name| (*name).to_owned()).chain(what.packages.iter().cloned());
-        let later = ctx.upcoming.iter().flat_map(|packages| packages.install.keys().cloned());
-        let request = Request {
-            install: first.chain(later).collect(),
-            remove: Vec::new(),
-            recommends: ctx.upcoming.iter().any(|packages| packages.recommends),
-        };
-        let wanted_by = |name: &str| {
-            let wanting = ctx.upcoming.iter().filter_map(|packages| packages.install.get(name));
-            wanting.flatten().cloned().collect()
-        };
-        let resolved = fetcher.resolve(&request).map_err(|error| explain(error, &fetcher, wanted_by))?;
+        let resolved = fetcher.resolve(&everything(what, ctx));
+        let resolved = resolved.map_err(|error| explain(error, &fetcher, ctx, |name| wanted_by(ctx, name)))?;
         let mut packages: Vec<ResolvedPackage> = resolved
             .into_iter()
             .map(|(file, digest)| ResolvedPackage {
@@ -57,6 +52,17 @@ impl PackageManager for Apt {
             .collect();
         packages.sort();
         Ok(packages)
+    }
+
+    fn lock(&self, what: &Bootstrap, ctx: &ArchiveCtx<'_>, keep: Keep<'_>) -> Result<Resolution, PackageError> {
+        let fetcher = Fetcher::open(ctx)?;
+        fetcher.update()?;
+        let resolved = resolution::resolve(&fetcher, ctx, &everything(what, ctx), keep);
+        resolved.map_err(|error| explain(error, &fetcher, ctx, |name| wanted_by(ctx, name)))
+    }
+
+    fn fetch(&self, ctx: &ArchiveCtx<'_>) -> Result<(), PackageError> {
+        Fetcher::open(ctx)?.update()
     }
 
     fn bootstrap(&self, what: &Bootstrap, ctx: &PackageCtx<'_>) -> Result<(), PackageError> {
@@ -76,12 +82,14 @@ impl PackageManager for Apt {
         let all: Vec<String> = wanted.iter().cloned().chain(later.cloned()).collect();
         let choose = |install: &[String]| fetcher.choose(&Request { install: install.to_vec(), ..Request::default() });
         let chosen = match choose(&all) {
-            Err(PackageError::NotFound(_) | PackageError::Unsupported(_)) if all.len() > wanted.len() => {
+            Err(PackageError::NotFound(_) | PackageError::Unsupported(_))
+                if all.len() > wanted.len() && ctx.lock.is_none() =>
+            {
                 choose(&wanted)
             }
             result => result,
         };
-        let chosen = chosen.map_err(|error| explain(error, &fetcher, |_| Vec::new()))?;
+        let chosen = chosen.map_err(|error| explain(error, &fetcher, ctx, |name| wanted_by(ctx, name)))?;
         let debs = install::open_all(ctx, &chosen.fresh().unwrap_or_default())?;
         let marks = fetcher.marks()?;
         let archives = fetcher.places().archives.clone();
@@ -130,9 +138,9 @@ impl PackageManager for Apt {
             remove: Vec::new(),
             recommends: what.recommends,
         };
-        let chosen = fetcher
-            .choose(&request)
-            .map_err(|error| explain(error, &fetcher, |name| what.install.get(name).cloned().unwrap_or_default()))?;
+        let chosen = fetcher.choose(&request).map_err(|error| {
+            explain(error, &fetcher, ctx, |name| what.install.get(name).cloned().unwrap_or_default())
+        })?;
         let Some(files) = chosen.fresh() else {
             drop(fetcher);
             return within::apt(what, ctx, unchanged);
@@ -192,10 +200,37 @@ fn is_installed(tree: &TargetDir, name: &str) -> Result<bool, PackageError> {
         .any(|package| package.text("Package") == name && database::state(package) == "installed"))
 }
 
-fn explain(error: PackageError, fetcher: &Fetcher<'_>, wanted_by: impl Fn(&str) -> Vec<String>) -> PackageError {
+/// All that a plan installs, in one request.
+fn everything(what: &Bootstrap, ctx: &ArchiveCtx<'_>) -> Request {
+    let first = ALWAYS.iter().map(|name| (*name).to_owned()).chain(what.packages.iter().cloned());
+    let later = ctx.upcoming.iter().flat_map(|packages| packages.install.keys().cloned());
+    Request {
+        install: first.chain(later).collect(),
+        remove: Vec::new(),
+        recommends: ctx.upcoming.iter().any(|packages| packages.recommends),
+    }
+}
+
+/// The elements that want a package in the steps to come.
+fn wanted_by(ctx: &ArchiveCtx<'_>, name: &str) -> Vec<String> {
+    ctx.upcoming.iter().filter_map(|packages| packages.install.get(name)).flatten().cloned().collect()
+}
+
+fn explain(
+    error: PackageError,
+    fetcher: &Fetcher<'_>,
+    ctx: &ArchiveCtx<'_>,
+    wanted_by: impl Fn(&str) -> Vec<String>,
+) -> PackageError {
     match error {
+        PackageError::NotFound(names) if ctx.lock.is_some() => {
+            PackageError::NotLocked(describe(names, wanted_by, |_| Vec::new()))
+        }
         PackageError::NotFound(names) => {
             PackageError::NotFound(describe(names, wanted_by, |name| fetcher.nearest(name)))
+        }
+        PackageError::Unsupported(text) if ctx.lock.is_some() => {
+            PackageError::NotLocked(vec![format!("what these packages need: {text}")])
         }
         other => other,
     }

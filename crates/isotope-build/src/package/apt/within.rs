@@ -2,7 +2,7 @@
 
 use super::config;
 use super::fetch::{Fetcher, describe};
-use super::{install, words};
+use super::{install, locked, words};
 use crate::package::{PackageCtx, PackageError};
 use crate::sandbox::{Access, Purpose};
 use isotope_plan::{Packages, Source};
@@ -10,6 +10,8 @@ use isotope_sys::target::{FileMode, TargetDir, TargetPath, TargetPathBuf};
 use std::path::Path;
 
 const SETTINGS: &str = "/run/isotope/apt.conf";
+const SOURCES_DIR: &str = "/run/isotope/sources.list.d";
+const SOURCES: &str = "/run/isotope/sources.list.d/isotope.sources";
 const PINS: &str = "/run/isotope/preferences";
 
 /// Leaves the target with the archives it was made from, and the keys that verify them.
@@ -48,6 +50,12 @@ pub fn apt(what: &Packages, ctx: &PackageCtx<'_>, host_index: bool) -> Result<()
     let places = fetcher.places();
     sandbox.bind(&places.archives, "/var/cache/apt/archives", Access::ReadWrite)?;
     let mut settings = fetcher.host().lines().to_owned();
+    if ctx.lock.is_some() {
+        // Whatever the target's sources are by now, there are the packages of the lock and no others.
+        let text = config::sources(&[locked::source()], None, |_| String::new());
+        sandbox.dir().write(SOURCES, text, 0o644)?;
+        settings.push_str(&format!("Dir::Etc::sourcelist \"/dev/null\";\nDir::Etc::sourceparts \"{SOURCES_DIR}\";\n"));
+    }
     if let Some(pins) = config::pins(&ctx.policy.exclude) {
         sandbox.dir().write(PINS, pins, 0o644)?;
         settings.push_str(&format!("Dir::Etc::preferences \"{PINS}\";\n"));
@@ -93,12 +101,20 @@ pub fn apt(what: &Packages, ctx: &PackageCtx<'_>, host_index: bool) -> Result<()
             names => {
                 let wanted_by =
                     |name: &str| what.install.get(name).or_else(|| what.remove.get(name)).cloned().unwrap_or_default();
-                PackageError::NotFound(describe(names, wanted_by, |name| fetcher.nearest(name)))
+                match ctx.lock {
+                    Some(_) => PackageError::NotLocked(describe(names, wanted_by, |_| Vec::new())),
+                    None => PackageError::NotFound(describe(names, wanted_by, |name| fetcher.nearest(name))),
+                }
             }
         })
     };
-    if host_index {
+    if host_index || ctx.lock.is_some() {
         sandbox.bind(&places.index.join("lists"), "/var/lib/apt/lists", Access::ReadOnly)?;
+    } else if !what.install.is_empty() && ctx.offline {
+        let names: Vec<&str> = what.install.keys().map(String::as_str).collect();
+        let text =
+            format!("the index of the archives that an element has added to the target, for {}", names.join(", "));
+        return Err(PackageError::Offline(vec![text]));
     } else if !what.install.is_empty() {
         run(&["update".to_owned()])?;
     }

@@ -1,6 +1,7 @@
 //! The private configuration of the host's dnf and rpm.
 
-use crate::package::{PackageCtx, PackageError};
+use crate::package::{ArchiveCtx, PackageError};
+use isotope_plan::lock::LockedTree;
 use isotope_plan::{PackagePolicy, Source, Target};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -21,7 +22,7 @@ impl Settings {
     ///
     /// # Errors
     /// One of them cannot be made.
-    pub fn new(ctx: &PackageCtx<'_>, layout: &str) -> Result<Self, PackageError> {
+    pub fn new(ctx: &ArchiveCtx<'_>, layout: &str) -> Result<Self, PackageError> {
         let absolute = |path: &Path| {
             std::path::absolute(path).map_err(|source| PackageError::Io { what: "find", path: path.to_owned(), source })
         };
@@ -61,19 +62,24 @@ impl Settings {
     ///
     /// # Errors
     /// A file cannot be written.
-    pub fn write(
-        &self,
-        sources: &[Source],
-        recommends: bool,
-        policy: &PackagePolicy,
-        target: &Target,
-    ) -> Result<(), PackageError> {
+    pub fn write(&self, ctx: &ArchiveCtx<'_>, sources: &[Source], recommends: bool) -> Result<(), PackageError> {
+        let (policy, target) = (ctx.policy, ctx.spec);
         let write = |path: PathBuf, text: String| {
             std::fs::write(&path, text).map_err(|source| PackageError::Io { what: "write", path, source })
         };
-        write(self.config_file(), dnf_conf(sources, recommends, policy, target))?;
+        let mut conf = dnf_conf(sources, recommends, policy, target);
+        if let Some(tree) = ctx.lock {
+            // After the heading of its section: the order of keys means nothing.
+            conf = conf.replacen("[main]\n", &format!("[main]\n{}", only(tree)), 1);
+        }
+        write(self.config_file(), conf)?;
         write(self.home().join(".rpmmacros"), macros(policy, target))
     }
+}
+
+/// The packages of a lock are the only ones.
+fn only(tree: &LockedTree) -> String {
+    format!("includepkgs={}\n", tree.packages.iter().map(super::lock::nevra).collect::<Vec<_>>().join(" "))
 }
 
 fn dnf_conf(sources: &[Source], recommends: bool, policy: &PackagePolicy, target: &Target) -> String {

@@ -5,11 +5,14 @@
 //! of packages run in the sandbox: dnf is given the entered tree.
 
 mod config;
+mod lock;
 mod query;
 mod table;
 mod words;
 
-use super::{InstalledPackage, PackageCtx, PackageError, PackageManager, ResolvedPackage, hold};
+use super::{
+    ArchiveCtx, InstalledPackage, Keep, PackageCtx, PackageError, PackageManager, Resolution, ResolvedPackage, hold,
+};
 use crate::sandbox::Purpose;
 use config::Settings;
 use isotope_element::Arch;
@@ -41,14 +44,9 @@ const LEFT: [&str; 9] = [
 ];
 
 impl PackageManager for Dnf {
-    fn resolve(&self, what: &Bootstrap, ctx: &PackageCtx<'_>) -> Result<Vec<ResolvedPackage>, PackageError> {
-        let recommends = ctx.upcoming.iter().any(|packages| packages.recommends);
-        let (settings, _lock) = prepare(ctx, &what.sources, recommends)?;
-        let mut names: BTreeMap<String, Vec<String>> =
-            what.packages.iter().map(|name| (name.clone(), Vec::new())).collect();
-        for (name, wanting) in ctx.upcoming.iter().flat_map(|packages| &packages.install) {
-            names.entry(name.clone()).or_default().extend(wanting.iter().cloned());
-        }
+    fn resolve(&self, what: &Bootstrap, ctx: &ArchiveCtx<'_>) -> Result<Vec<ResolvedPackage>, PackageError> {
+        let (settings, _lock) = prepare(ctx, &what.sources, recommends(ctx))?;
+        let names = everything(what, ctx);
         let io = |source| PackageError::Io { what: "make a directory in", path: ctx.scratch.to_owned(), source };
         let root = tempfile::tempdir_in(ctx.scratch).map_err(io)?;
         // It shows what it would do, is told not to do it, and ends with status 1.
@@ -56,9 +54,17 @@ impl PackageManager for Dnf {
         let lines = drive(ctx, &tool.ok_codes(&[0, 1]), &names)?;
         let packages = table::parse(&lines);
         if packages.is_empty() {
-            return Err(words::refused(&lines, &names));
+            return Err(not_locked(ctx, words::refused(&lines, &names)));
         }
         Ok(packages)
+    }
+
+    fn lock(&self, what: &Bootstrap, ctx: &ArchiveCtx<'_>, keep: Keep<'_>) -> Result<Resolution, PackageError> {
+        lock::lock(what, ctx, keep)
+    }
+
+    fn fetch(&self, ctx: &ArchiveCtx<'_>) -> Result<(), PackageError> {
+        lock::fetch(ctx)
     }
 
     fn bootstrap(&self, what: &Bootstrap, ctx: &PackageCtx<'_>) -> Result<(), PackageError> {
@@ -66,6 +72,9 @@ impl PackageManager for Dnf {
             return Err(PackageError::Unsupported(
                 "a base tree needs at least one package source and one package; the operating-system element lists none".into(),
             ));
+        }
+        if ctx.lock.is_some() {
+            lock::fetch(ctx)?;
         }
         let names = what.packages.iter().map(|name| (name.clone(), Vec::new())).collect();
         run(ctx, &Request { sources: &what.sources, recommends: false, verb: "install", names: &names })
@@ -114,7 +123,7 @@ struct Request<'a> {
 }
 
 /// dnf's settings for a request, and the lock of its cache.
-fn prepare(ctx: &PackageCtx<'_>, sources: &[Source], recommends: bool) -> Result<(Settings, File), PackageError> {
+fn prepare(ctx: &ArchiveCtx<'_>, sources: &[Source], recommends: bool) -> Result<(Settings, File), PackageError> {
     if let Some(keyring) = sources.iter().filter_map(|source| source.keyring.as_ref()).find(|path| !path.is_file()) {
         return Err(PackageError::Unsupported(format!(
             "key file {} is not on this host; set the element's `keyring` variable to the distribution's public key, \
@@ -125,12 +134,12 @@ fn prepare(ctx: &PackageCtx<'_>, sources: &[Source], recommends: bool) -> Result
     let settings = Settings::new(ctx, LAYOUT)?;
     // dnf's own locks hold process ids, which mean nothing to a build in another PID namespace.
     let lock = hold(&settings.cache.join("lock"), ctx.events)?;
-    settings.write(sources, recommends, ctx.policy, ctx.spec)?;
+    settings.write(ctx, sources, recommends)?;
     Ok((settings, lock))
 }
 
 /// dnf, working on `root`.
-fn dnf(ctx: &PackageCtx<'_>, settings: &Settings, root: &Path) -> Tool {
+fn dnf(ctx: &ArchiveCtx<'_>, settings: &Settings, root: &Path) -> Tool {
     let mut tool = Tool::new("dnf")
         .arg("--config")
         .arg(settings.config_file())
@@ -142,6 +151,9 @@ fn dnf(ctx: &PackageCtx<'_>, settings: &Settings, root: &Path) -> Tool {
         .env("HOME", settings.home())
         .env("SYSTEMD_OFFLINE", "1")
         .without_sync();
+    if ctx.offline {
+        tool = tool.arg("--cacheonly");
+    }
     for (name, value) in ctx.proxy {
         tool = tool.env(name, value);
     }
@@ -150,7 +162,7 @@ fn dnf(ctx: &PackageCtx<'_>, settings: &Settings, root: &Path) -> Tool {
 
 /// Runs it to its end; what it prints.
 fn drive(
-    ctx: &PackageCtx<'_>,
+    ctx: &ArchiveCtx<'_>,
     tool: &Tool,
     names: &BTreeMap<String, Vec<String>>,
 ) -> Result<Vec<String>, PackageError> {
@@ -160,8 +172,39 @@ fn drive(
         ctx.events.output(line);
         lines.push(line.to_owned());
     });
-    ended.map_err(|source| words::explain(&lines, names, source))?;
+    ended.map_err(|source| not_cached(ctx, not_locked(ctx, words::explain(&lines, names, source))))?;
     Ok(lines)
+}
+
+/// In a locked build, what no archive has is what the lock does not have.
+fn not_locked(ctx: &ArchiveCtx<'_>, error: PackageError) -> PackageError {
+    match error {
+        PackageError::NotFound(names) if ctx.lock.is_some() => PackageError::NotLocked(names),
+        other => other,
+    }
+}
+
+/// Offline, what cannot be reached is what the cache does not have.
+fn not_cached(ctx: &ArchiveCtx<'_>, error: PackageError) -> PackageError {
+    match error {
+        PackageError::Remote(text) if ctx.offline => PackageError::Offline(vec![text]),
+        other => other,
+    }
+}
+
+/// Whether a step of the plan takes what packages recommend, too.
+fn recommends(ctx: &ArchiveCtx<'_>) -> bool {
+    ctx.upcoming.iter().any(|packages| packages.recommends)
+}
+
+/// All that a plan installs, each with the elements that want it.
+fn everything(what: &Bootstrap, ctx: &ArchiveCtx<'_>) -> BTreeMap<String, Vec<String>> {
+    let mut names: BTreeMap<String, Vec<String>> =
+        what.packages.iter().map(|name| (name.clone(), Vec::new())).collect();
+    for (name, wanting) in ctx.upcoming.iter().flat_map(|packages| &packages.install) {
+        names.entry(name.clone()).or_default().extend(wanting.iter().cloned());
+    }
+    names
 }
 
 fn run(ctx: &PackageCtx<'_>, request: &Request<'_>) -> Result<(), PackageError> {
