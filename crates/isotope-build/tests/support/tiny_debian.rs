@@ -15,7 +15,8 @@ use std::path::Path;
 const STAGE: &str = r#"
 set -eu
 cd "$1"
-mkdir -p DEBIAN usr/bin usr/sbin usr/lib64 usr/lib usr/share/dpkg etc
+mkdir -p DEBIAN usr/bin usr/sbin usr/lib64 usr/lib/apt/methods usr/share/dpkg etc/apt/apt.conf.d etc/apt/preferences.d \
+    etc/apt/sources.list.d etc/apt/trusted.gpg.d var/cache/apt/archives/partial var/lib/apt/lists/partial var/log/apt
 for program in sh cat ls rm mkdir ln cp mv touch chmod true false env sed grep test tar diff \
     dpkg dpkg-deb dpkg-split dpkg-query dpkg-trigger dpkg-divert apt-get apt-mark ldconfig start-stop-daemon; do
     path=$(command -v $program || true)
