@@ -174,3 +174,53 @@ fn host_failures_of_dnf_are_told_apart() {
     let text = message(&cut.run(&["memory"]));
     assert!(text.contains("\"class\":\"remote\"") && text.contains("tiny-app"), "{text}");
 }
+
+#[test]
+fn host_a_lock_is_all_that_dnf_may_take_also_offline() {
+    let dir = small();
+    let repo = dir.path().join("repo");
+    let server = Server::of(&repo);
+    let cache = tempfile::tempdir().unwrap();
+    let lock = dir.path().join("lock");
+    let make = |names: &[&str]| {
+        let mut bench = bench(&server.url, None, &["tiny-base"]);
+        bench.step(Phase::Install, "01-packages", packages(names, &[]));
+        std::fs::remove_dir(bench.path("cache")).unwrap();
+        std::os::unix::fs::symlink(cache.path(), bench.path("cache")).unwrap();
+        bench
+    };
+    let write = format!("write-lock={}", lock.display());
+    let locked = format!("lock={}", lock.display());
+    let ended = make(&["tiny-app"]).run(&["memory", &write]);
+    assert_eq!(ended.assert_ok().stdout.lines().filter(|line| line.starts_with("+ ")).count(), 2, "{}", ended.stdout);
+    let text = std::fs::read_to_string(&lock).unwrap();
+    assert!(
+        text.contains("name = \"tiny-app\", version = \"3:1.0-1\", arch = \"noarch\", archive = \"base\""),
+        "{text}"
+    );
+    assert!(text.contains("\nrelease = \"") && text.contains("\ndate = \"20"), "{text}");
+    make(&["tiny-app"]).run(&["memory", &locked]).assert_ok();
+    let asked = server.requests("").len();
+    make(&["tiny-app"]).run(&["memory", "offline", &locked]).assert_ok();
+    make(&["tiny-app"]).run(&["memory", "offline"]).assert_ok();
+    assert_eq!(server.requests("").len(), asked);
+
+    let told = message(&make(&["tiny-app", "tiny-extra"]).run(&["memory", &locked]));
+    assert!(told.contains("the lock does not have `tiny-extra` (wanted by tester)"), "{told}");
+    let ended = make(&["tiny-app"]).run(&["memory", &write, "update=tiny-app"]);
+    assert!(ended.code == Some(1) && ended.stderr.contains("dnf cannot update some packages"), "{}", ended.stderr);
+
+    // Another file of the same name is not the one.
+    let other = text.lines().map(|line| match line.split_once("sha256 = \"") {
+        Some((before, after)) if line.contains("tiny-app") => {
+            format!("{before}sha256 = \"{}\" }},\n", after[..64].chars().rev().collect::<String>())
+        }
+        _ => format!("{line}\n"),
+    });
+    std::fs::write(&lock, other.collect::<String>()).unwrap();
+    let told = message(&make(&["tiny-app"]).run(&["memory", "offline", &locked]));
+    assert!(
+        told.contains("the cache does not have what the lock wants") && told.contains("tiny-app 3:1.0-1"),
+        "{told}"
+    );
+}
