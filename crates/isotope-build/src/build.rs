@@ -6,6 +6,7 @@ use crate::deployment::Deployment;
 use crate::dib::Dib;
 use crate::error::StepError;
 use crate::event::Events;
+use crate::layers::Layers;
 use crate::options::BuildOptions;
 use crate::package::{self, ArchiveCtx, InstalledPackage, PackageCtx, PackageManager};
 use crate::report::{CommitReport, DeployedCommit, OutputFile};
@@ -14,7 +15,7 @@ use crate::work::Work;
 use isotope_disk::MountedDisk;
 use isotope_disk::dib::DibDisk;
 use isotope_plan::geometry::Geometry;
-use isotope_plan::{Bootstrap, Family, PackagePolicy, Packages, Plan, Source, Step, StepAction};
+use isotope_plan::{Bootstrap, PackagePolicy, Packages, Plan, Source, Step, StepAction};
 use isotope_sys::target::{TargetDir, TargetError};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -70,6 +71,8 @@ pub(crate) struct Build<'a> {
     /// The tree that steps work on: the plain one, then that of the mounted disk.
     pub target: TargetRoot,
     pub stage: Stage,
+    /// What its steps leave, where that is kept.
+    pub layers: Option<Layers>,
     /// The deployment that is the target, if it is one.
     pub deployment: Option<Deployment>,
     /// What a build from diskimage-builder's elements knows of itself.
@@ -104,11 +107,7 @@ impl Build<'_> {
     ) -> Result<T, StepError> {
         let family = self.plan.target.family;
         let manager = package::manager(family)?;
-        let name = match family {
-            Family::Debian => "debian",
-            Family::Redhat => "redhat",
-        };
-        let cache_dir = self.cache.packages(name).map_err(|error| StepError::Cache(Box::new(error)))?;
+        let cache_dir = self.cache.packages(package::directory(family)).map_err(|error| StepError::Cache(Box::new(error)))?;
         let scratch = self.work.host_directory().join("packages");
         std::fs::create_dir_all(&scratch).map_err(StepError::io("make", &scratch))?;
         let upcoming: Vec<&Packages> = self
@@ -117,6 +116,8 @@ impl Build<'_> {
             .iter()
             .skip(self.position(step) + 1)
             .filter_map(|step| if let StepAction::Packages(packages) = &step.action { Some(packages) } else { None })
+            // In layers, what comes later is no input of a step: each chooses by itself.
+            .filter(|_| self.layers.is_none())
             .collect();
         let archives = ArchiveCtx {
             spec: &self.plan.target,
@@ -180,8 +181,8 @@ impl Build<'_> {
         if self.dib.as_ref().is_some_and(|dib| !dib.clamps_times()) {
             return Ok(());
         }
-        let epoch = i64::try_from(self.plan.source_date_epoch).unwrap_or(i64::MAX);
-        TargetDir::open(self.physical())?.clamp_times(epoch)?;
+        self.clamp_below(&self.physical())?;
+        let epoch = self.epoch();
         if let (Stage::Mounted(disk), Some(layout)) = (&self.stage, &self.plan.layout) {
             let filesystems = layout.partitions.iter().filter_map(|partition| partition.filesystem.as_ref());
             for mount in
@@ -191,6 +192,18 @@ impl Build<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The same below one directory, wherever it is.
+    pub(crate) fn clamp_below(&self, dir: &Path) -> Result<(), StepError> {
+        if self.dib.as_ref().is_some_and(|dib| !dib.clamps_times()) {
+            return Ok(());
+        }
+        Ok(TargetDir::open(dir)?.clamp_times(self.epoch())?)
+    }
+
+    fn epoch(&self) -> i64 {
+        i64::try_from(self.plan.source_date_epoch).unwrap_or(i64::MAX)
     }
 
     /// Where the filesystems of what is made begin: the tree itself, and for a deployment the physical root that it lies in.

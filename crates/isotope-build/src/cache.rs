@@ -4,6 +4,7 @@
 //! format            version of this arrangement
 //! packages/FAMILY/  a package manager's downloads
 //! logs/             trace logs
+//! layers/           what steps left behind (`isotope_cache`)
 //! mount/            empty; where a build mounts its work in its own namespace
 //! work/NAME/        a build's work on disk; locked while the build lives
 //! ```
@@ -61,6 +62,11 @@ impl Cache {
     /// Trace logs.
     pub(crate) fn logs(&self) -> PathBuf {
         self.dir.join("logs")
+    }
+
+    /// Layers.
+    pub(crate) fn layers(&self) -> PathBuf {
+        self.dir.join("layers")
     }
 
     /// The mount point for work in memory.

@@ -5,6 +5,7 @@
 //! write, a step cannot, and the kernel says so.
 
 use crate::error::StepError;
+use crate::layers::state::DeploymentState;
 use crate::sandbox::{Access, mounts};
 use isotope_disk::Fstab;
 use isotope_sys::target::{TargetDir, TargetPath};
@@ -44,6 +45,12 @@ impl Deployment {
     pub(crate) fn new(path: &Path, stateroot: &str, root: &str, view: PathBuf) -> Self {
         let var = Path::new("ostree/deploy").join(stateroot).join("var");
         Self { path: path.to_owned(), var, root: root.to_owned(), view, shown: false }
+    }
+
+    /// What it is made of again, where the same physical root is.
+    pub(crate) fn state(&self) -> DeploymentState {
+        let stateroot = self.var.components().nth(2).map(|name| name.as_os_str().to_string_lossy().into_owned());
+        DeploymentState { path: self.path.clone(), stateroot: stateroot.unwrap_or_default(), root: self.root.clone() }
     }
 
     /// Makes in the stateroot's `/var` what links of the tree point to: ostree leaves it empty, and the booted system makes it by

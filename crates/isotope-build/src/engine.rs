@@ -9,6 +9,7 @@ use crate::options::{BuildOptions, OnError};
 use crate::report::{Report, StepTime};
 use crate::sandbox::TargetRoot;
 use crate::work::Work;
+use crate::layers::{self, Layers};
 use crate::{failed_state, manifest, step};
 use isotope_plan::{Plan, Step};
 use isotope_sys::namespace::{self, Channel};
@@ -127,9 +128,10 @@ impl Course<'_> {
             events.send(Event::StepStarted { index, total, id, title, phase: step.phase, origin: step.origin.clone() });
             let (begun, used) = (Instant::now(), cpu::used());
             build.scene = Scene::default();
-            let result = step::of(&step.action).run(step, build);
-            namespace::kill_leftovers();
-            if let Err(error) = result {
+            let cached = build.layers.as_ref().filter(|layers| layers.has(number)).and_then(|layers| layers.name(number));
+            if cached.is_none()
+                && let Err(error) = take(step, number, build)
+            {
                 return Err(Box::new(give_up(&error, step, build, self.orders)));
             }
             // The programs of the step have all been waited for.
@@ -145,6 +147,18 @@ impl Course<'_> {
     }
 }
 
+/// Does a step, and keeps what it left.
+fn take(step: &Step, number: usize, build: &mut Build<'_>) -> Result<(), StepError> {
+    if build.layers.as_ref().is_some_and(|layers| layers.seals(build.plan, number)) {
+        build.seal(step)?;
+        layers::done(build, number)?;
+    }
+    let result = step::of(&step.action).run(step, build);
+    namespace::kill_leftovers();
+    result?;
+    if matches!(build.stage, Stage::Tree) { layers::done(build, number) } else { Ok(()) }
+}
+
 fn prepare<'a>(
     plan: &'a Plan,
     orders: Orders<'a>,
@@ -152,9 +166,13 @@ fn prepare<'a>(
     ground: &Path,
     name: &str,
 ) -> Result<Build<'a>, StepError> {
-    let work = Work::prepare(ground, name)?;
-    let target = TargetRoot::new(&work.tree(), &work.scratch())?.with_env(&orders.options.proxy);
-    Ok(Build {
+    let mut work = Work::begin(ground, name)?;
+    let layers = Layers::begin(plan, orders, &work, events)?;
+    work.furnish(layers.is_some())?;
+    let target =
+        TargetRoot::new(&work.tree(), &work.scratch(), &work.devices())?.with_env(&orders.options.proxy);
+    let resumed = layers.as_ref().is_some_and(Layers::is_resumed);
+    let mut build = Build {
         plan,
         options: orders.options,
         cache: orders.cache,
@@ -162,6 +180,7 @@ fn prepare<'a>(
         work,
         target,
         stage: Stage::Tree,
+        layers,
         deployment: None,
         dib: None,
         sealed: false,
@@ -169,7 +188,12 @@ fn prepare<'a>(
         done: false,
         products: Products::default(),
         scene: Scene::default(),
-    })
+    };
+    if resumed {
+        layers::state::load(&mut build)?;
+        layers::enter(&mut build)?;
+    }
+    Ok(build)
 }
 
 /// A step failed: what is done with the state, and what is told.

@@ -62,6 +62,9 @@ pub(crate) enum StepError {
     /// The cache failed.
     #[error(transparent)]
     Cache(Box<BuildError>),
+    /// The store of layers failed.
+    #[error(transparent)]
+    Layers(Box<isotope_cache::CacheError>),
     /// A file of the build's own failed.
     #[error("cannot {what} {}", path.display())]
     Io { what: &'static str, path: PathBuf, source: std::io::Error },

@@ -13,6 +13,7 @@ mod event;
 pub mod facts;
 mod failed_state;
 pub mod lock;
+mod layers;
 mod log;
 mod manifest;
 mod mask;
@@ -28,6 +29,6 @@ mod tree_kind;
 mod work;
 
 pub use event::{Event, Events, Failure, FailureClass, PackageDiff};
-pub use options::{BuildOptions, OnError, WorkPlace};
+pub use options::{BuildOptions, OnError, Refresh, WorkPlace};
 pub use report::{BuildError, CommitReport, DeployedCommit, OutputFile, Problem, Report, StepTime};
 pub use run::run;

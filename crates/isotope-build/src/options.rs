@@ -49,6 +49,25 @@ pub struct BuildOptions {
     pub lock: Option<Lock>,
     /// No network: what is not in the cache is missing. Programs of the build see no network either.
     pub offline: bool,
+    /// Keep what steps leave as layers, and take what earlier builds left instead of doing the same again.
+    pub layers: bool,
+    /// Elements whose steps are done again, with all that follow: [`Refresh`].
+    pub refresh: Refresh,
+    /// The user has set the build's clock (`SOURCE_DATE_EPOCH`): then it is an input of every step. Otherwise it is the time of the
+    /// build, and steps that were done at another time are still the same.
+    pub fixed_clock: bool,
+}
+
+/// What is done again although a layer has it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Refresh {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// Every step.
+    Everything,
+    /// The steps of these elements, and what follows them.
+    Elements(Vec<String>),
 }
 
 impl BuildOptions {
@@ -65,6 +84,9 @@ impl BuildOptions {
             tool_version: env!("CARGO_PKG_VERSION").to_owned(),
             lock: None,
             offline: false,
+            layers: true,
+            refresh: Refresh::default(),
+            fixed_clock: false,
         }
     }
 }

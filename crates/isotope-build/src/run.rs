@@ -6,7 +6,7 @@ use crate::event::Event;
 use crate::log::TraceLog;
 use crate::options::{BuildOptions, OnError};
 use crate::report::{BuildError, Report};
-use crate::{preflight, work};
+use crate::{layers, preflight, work};
 use isotope_plan::Plan;
 use isotope_sys::command::take_terminal;
 use isotope_sys::namespace::{self, Outcome};
@@ -74,6 +74,12 @@ pub fn run(plan: &Plan, options: &BuildOptions, on_event: &mut dyn FnMut(Event))
     };
     if let Err(error) = &ended {
         log.text(&error.to_string());
+    }
+    if options.layers
+        && let Err(error) = layers::settle(&cache)
+    {
+        // They are good until the host is started again.
+        log.text(&format!("layers could not be written to the disk: {error}"));
     }
     ended
 }

@@ -1,5 +1,6 @@
 //! Where a build works, as seen from inside its namespaces: on a tmpfs that vanishes with them, or in a locked directory.
 
+use crate::dib::Dib;
 use crate::error::StepError;
 use crate::memory;
 use crate::options::WorkPlace;
@@ -19,17 +20,22 @@ pub(crate) fn in_memory(place: WorkPlace) -> bool {
     }
 }
 
-/// The directories of a build.
+/// The directories of a plan: those that steps leave something in for the next one, and `room` for what lives only as long as
+/// the build does: mount points, devices, disks. The first are layers, where the build has some.
 #[derive(Debug)]
 pub(crate) struct Work {
     dir: PathBuf,
+    room: PathBuf,
+    layered: bool,
 }
 
 impl Work {
-    /// Where all plans of a build work: the directory `disk` if there is one, else a tmpfs mounted at `mount`.
+    /// Where all plans of a build work: at `mount`, where the directory `disk` is mounted if there is one, else a tmpfs.
     pub(crate) fn ground(disk: Option<&Path>, mount: &Path) -> Result<PathBuf, StepError> {
+        // The same path for all builds: what hooks write down of it is in layers.
         if let Some(dir) = disk {
-            return Ok(dir.to_owned());
+            mounts::plain_bind(dir, mount).map_err(StepError::io("mount the work directory at", mount))?;
+            return Ok(mount.to_owned());
         }
         // Not all: past this, a full tmpfs is an error with a remedy, where no memory would be a killed process.
         let size = (memory::available() / 4 * 3).max(64 << 20);
@@ -38,15 +44,48 @@ impl Work {
         Ok(mount.to_owned())
     }
 
-    /// The directories of one plan, below `ground`.
-    pub(crate) fn prepare(ground: &Path, name: &str) -> Result<Self, StepError> {
-        let work = Self { dir: ground.join(name) };
-        let all =
-            [work.dir.clone(), work.tree(), work.scratch(), work.mountpoint(), work.host_directory(), work.view()];
-        for path in all {
+    /// The directories of one plan, below `ground`, as far as they are no layers.
+    pub(crate) fn begin(ground: &Path, name: &str) -> Result<Self, StepError> {
+        let work = Self { dir: ground.join(name), room: ground.join(format!("{name}.room")), layered: false };
+        for path in [work.dir.clone(), work.room.clone(), work.mountpoint(), work.view(), work.devices()] {
             std::fs::create_dir(&path).map_err(StepError::io("make", &path))?;
         }
         Ok(work)
+    }
+
+    /// Those that are, once what is below them is mounted.
+    pub(crate) fn furnish(&mut self, layered: bool) -> Result<(), StepError> {
+        self.layered = layered;
+        for path in [self.tree(), self.scratch(), self.host_directory()] {
+            std::fs::create_dir_all(&path).map_err(StepError::io("make", &path))?;
+        }
+        Ok(())
+    }
+
+    /// The tree's path from where layers are mounted.
+    pub(crate) fn layered_tree(&self, dib: Option<&Dib>) -> Option<PathBuf> {
+        let tree = dib.map_or_else(|| self.tree(), Dib::mount);
+        tree.strip_prefix(&self.dir).ok().map(Path::to_owned)
+    }
+
+    /// Where layers are mounted.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// A directory of the build's own that is no layer.
+    pub(crate) fn room(&self) -> &Path {
+        &self.room
+    }
+
+    /// What the engine itself remembers of steps.
+    pub(crate) fn state(&self) -> PathBuf {
+        self.dir.join("state.json")
+    }
+
+    /// The `/dev` of programs in the target.
+    pub(crate) fn devices(&self) -> PathBuf {
+        self.room.join("dev")
     }
 
     /// The tree; empty once there is a disk.
@@ -61,12 +100,12 @@ impl Work {
 
     /// Where the disk is mounted.
     pub(crate) fn mountpoint(&self) -> PathBuf {
-        self.dir.join("disk")
+        self.room.join("disk")
     }
 
     /// Where a deployment is shown as the booted system sees it.
     pub(crate) fn view(&self) -> PathBuf {
-        self.dir.join("deployment")
+        self.room.join("deployment")
     }
 
     /// Working directory of hooks on the host, and room for package managers.
@@ -81,16 +120,20 @@ impl Work {
 
     /// `TMP_IMAGE_DIR` of diskimage-builder's elements.
     pub(crate) fn dib_images(&self) -> PathBuf {
-        self.dir.join("dib-image")
+        self.room.join("dib-image")
     }
 
     /// The raw disk.
     pub(crate) fn raw(&self) -> PathBuf {
-        self.dir.join("disk.raw")
+        self.room.join("disk.raw")
     }
 
     /// Gives back the room that the tree takes.
     pub(crate) fn empty_tree(&self) -> Result<(), StepError> {
+        // A layer below cannot be emptied, and takes no memory.
+        if self.layered {
+            return Ok(());
+        }
         let tree = self.tree();
         std::fs::remove_dir_all(&tree).map_err(StepError::io("remove", &tree))?;
         std::fs::create_dir(&tree).map_err(StepError::io("make", &tree))

@@ -12,7 +12,7 @@ pub(super) const RESOLV_KEPT: &str = "/etc/resolv.conf.ORIG";
 /// For hosts without any.
 const RESOLVER: &str = "nameserver 8.8.8.8\n";
 
-pub(super) fn settle(dib: &Dib, build: &Build<'_>) -> Result<(), StepError> {
+pub(super) fn settle(dib: &mut Dib, build: &Build<'_>) -> Result<(), StepError> {
     let tree = dib.tree()?;
     let names = tree.read_dir("/")?;
     if names.iter().all(|entry| entry.name == "lost+found" || entry.name == "tmp") {
@@ -24,6 +24,7 @@ pub(super) fn settle(dib: &Dib, build: &Build<'_>) -> Result<(), StepError> {
     }
     lend_resolver(&tree)?;
     mounts::furnish(dib)?;
+    dib.furnished = true;
     let file = dib.hooks().join("environment.d/11-dib-install-type.bash");
     let kind = &dib.plan.install_type;
     begin::write(&file, 0o644, &format!("export DIB_DEFAULT_INSTALLTYPE=${{DIB_DEFAULT_INSTALLTYPE:-\"{kind}\"}}\n"))?;

@@ -1,30 +1,82 @@
 //! The build directory: merged hooks, `_LIB`, the block device configuration.
 
-use super::Dib;
+use super::{Dib, DibState};
 use crate::build::Build;
 use crate::error::StepError;
 use isotope_element::dib::run_parts::SCRIPT;
-use isotope_plan::DibBuild;
+use isotope_plan::{DibBuild, DibHookFile};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// By which apt's dpkg finds [`UPDATE_INITRAMFS`] first; the rest is apt's default.
 const APT_CONF: &str = "DPkg::Path \"/tmp/in_target.d/.isotope/bin:/usr/sbin:/usr/bin:/sbin:/bin\";\n";
 /// One initramfs a run of dpkg, where a kernel and the trigger make two.
 const UPDATE_INITRAMFS: &str = include_str!("update-initramfs.sh");
 
-pub(super) fn begin(plan: &DibBuild, build: &Build<'_>) -> Result<Dib, StepError> {
-    let dib = Dib {
+/// The merged hooks as they were when a layer was made, but for phases that are still to come: those are of today's files. What
+/// hooks have put there themselves stays.
+pub(super) fn resume(plan: &DibBuild, state: DibState, build: &Build<'_>) -> Result<Dib, StepError> {
+    let mut dib = empty(plan, build);
+    make_dir(&dib.images)?;
+    dib.vars = state.vars;
+    dib.image_size = state.image_size;
+    dib.furnished = state.furnished;
+    dib.digests = digests(plan)?;
+    let root = dib.hooks();
+    for dest in state.hooks.keys().filter(|dest| !dib.digests.contains_key(*dest)) {
+        let path = root.join(dest);
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(StepError::io("remove", &path)(error)),
+            _ => {}
+        }
+    }
+    for (dest, file) in &dib.plan.hooks {
+        if state.hooks.get(dest) != dib.digests.get(dest) {
+            let path = root.join(dest);
+            if path.symlink_metadata().is_ok() {
+                std::fs::remove_file(&path).map_err(StepError::io("replace", &path))?;
+            }
+            hook(&root, dest, file)?;
+        }
+    }
+    Ok(dib)
+}
+
+fn digests(plan: &DibBuild) -> Result<BTreeMap<PathBuf, String>, StepError> {
+    let one = |(dest, file): (&PathBuf, &DibHookFile)| {
+        let digest = match &file.link {
+            Some(link) => format!("link to {}", link.display()),
+            None => {
+                let meta = file.source.metadata().map_err(StepError::io("look at", &file.source))?;
+                format!("{:o} {}", meta.permissions().mode(), isotope_cache::content::file(&file.source)?)
+            }
+        };
+        Ok((dest.clone(), digest))
+    };
+    plan.hooks.iter().map(one).collect()
+}
+
+fn empty(plan: &DibBuild, build: &Build<'_>) -> Dib {
+    Dib {
         plan: plan.clone(),
         dir: build.work.dib(),
         images: build.work.dib_images(),
-        scratch: build.work.scratch(),
+        devices: build.work.devices(),
         vars: BTreeMap::new(),
         image_size: None,
         points: Vec::new(),
-    };
+        furnished: false,
+        digests: BTreeMap::new(),
+    }
+}
+
+pub(super) fn begin(plan: &DibBuild, build: &Build<'_>) -> Result<Dib, StepError> {
+    let mut dib = empty(plan, build);
+    if build.layers.is_some() {
+        dib.digests = digests(plan)?;
+    }
     for dir in [&dib.dir, &dib.images, &dib.hooks(), &dib.mount(), &dib.lib(), &dib.dir.join("block-device")] {
         make_dir(dir)?;
     }
@@ -55,16 +107,7 @@ fn hooks(dib: &Dib) -> Result<(), StepError> {
         make_dir(&root.join(dest))?;
     }
     for (dest, file) in &dib.plan.hooks {
-        let path = root.join(dest);
-        if let Some(parent) = path.parent() {
-            make_dir(parent)?;
-        }
-        match &file.link {
-            Some(link) => symlink(link, &path).map_err(StepError::io("make", &path))?,
-            None => {
-                std::fs::copy(&file.source, &path).map_err(StepError::io("copy to the hooks", &file.source))?;
-            }
-        }
+        hook(&root, dest, file)?;
     }
     // Modes at last: a directory that nobody may write can be filled before.
     for (dest, source) in &dib.plan.hook_dirs {
@@ -76,6 +119,20 @@ fn hooks(dib: &Dib) -> Result<(), StepError> {
     write(&root.join("dib-run-parts"), 0o755, SCRIPT)?;
     write(&root.join(".isotope/apt.conf"), 0o644, APT_CONF)?;
     write(&root.join(".isotope/bin/update-initramfs"), 0o755, UPDATE_INITRAMFS)
+}
+
+fn hook(root: &Path, dest: &Path, file: &DibHookFile) -> Result<(), StepError> {
+    let path = root.join(dest);
+    if let Some(parent) = path.parent() {
+        make_dir(parent)?;
+    }
+    match &file.link {
+        Some(link) => symlink(link, &path).map_err(StepError::io("make", &path)),
+        None => {
+            std::fs::copy(&file.source, &path).map_err(StepError::io("copy to the hooks", &file.source))?;
+            Ok(())
+        }
+    }
 }
 
 /// `_LIB`, and the programs that hooks on the host find before all others.

@@ -69,7 +69,7 @@ fn assemble(layout: &LayoutPlan, dib: &mut Dib, build: &mut Build<'_>) -> Result
     let state = dib.dir.join("states/block-device");
     disk.state().save(&state).map_err(|error| StepError::io("write", &state)(error))?;
     for node in disk.nodes() {
-        show(&node, &dib.scratch.join("dev"))?;
+        show(&node, &dib.devices)?;
     }
     let devices: String = disk.devices().iter().map(|(name, path)| format!(" [{name}]={}", path.display())).collect();
     dib.vars.insert(DEVICE.to_owned(), disk.image_block_device().display().to_string());

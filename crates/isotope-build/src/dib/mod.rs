@@ -28,9 +28,11 @@ pub(crate) use outputs::make_way;
 
 use crate::build::Build;
 use crate::error::StepError;
+use crate::event::Events;
 use crate::step::Run;
-use isotope_plan::{DibAction, DibBuild, Step};
+use isotope_plan::{DibAction, DibBuild, Step, StepAction};
 use isotope_sys::target::TargetDir;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -42,17 +44,65 @@ pub(crate) struct Dib {
     dir: PathBuf,
     /// `TMP_IMAGE_DIR`.
     images: PathBuf,
-    /// The sandbox's own directories, of which `dev` is mounted.
-    scratch: PathBuf,
+    /// The build's own `/dev`.
+    devices: PathBuf,
     /// What came to the environment since.
     vars: BTreeMap<String, String>,
     /// How large the image is to be, in bytes.
     image_size: Option<u64>,
     /// Mount points of the disk that is mounted, which stay.
     points: Vec<PathBuf>,
+    /// /proc, /dev and /sys are mounted in the tree.
+    furnished: bool,
+    /// Digests of the files that the merged hooks are made of.
+    digests: BTreeMap<PathBuf, String>,
+}
+
+/// What is remembered of a build from phase to phase, beside its files.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct DibState {
+    vars: BTreeMap<String, String>,
+    image_size: Option<u64>,
+    furnished: bool,
+    /// Digests of the files that the merged hooks were made of.
+    hooks: BTreeMap<PathBuf, String>,
+}
+
+/// Nothing is mounted in the tree any more. `false`: something is that hooks have mounted, and stays.
+pub(crate) fn leave(dib: &Dib, events: &Events) -> Result<bool, StepError> {
+    if mounts::others(dib)? {
+        return Ok(false);
+    }
+    mounts::release(dib, events)?;
+    Ok(true)
+}
+
+/// As it was before [`leave`].
+pub(crate) fn enter(dib: &Dib) -> Result<(), StepError> {
+    if dib.furnished { mounts::furnish(dib) } else { Ok(()) }
+}
+
+/// Takes up a build where a layer has left it: hooks of phases that are still to come are those of today.
+pub(crate) fn resume(state: DibState, build: &mut Build<'_>) -> Result<(), StepError> {
+    let begin = build.plan.steps.iter().find_map(|step| match &step.action {
+        StepAction::Dib(DibAction::Begin(begin)) => Some(begin),
+        _ => None,
+    });
+    let begin = begin.ok_or(StepError::Plan("a build of hooks that does not begin"))?;
+    build.dib = Some(begin::resume(begin, state, build)?);
+    Ok(())
 }
 
 impl Dib {
+    pub(crate) fn state(&self) -> DibState {
+        DibState {
+            vars: self.vars.clone(),
+            image_size: self.image_size,
+            furnished: self.furnished,
+            hooks: self.digests.clone(),
+        }
+    }
+
     /// `TMP_HOOKS_PATH`.
     fn hooks(&self) -> PathBuf {
         self.dir.join("hooks")
@@ -102,7 +152,7 @@ impl Run for Action<'_> {
         let done = match self.0 {
             DibAction::Begin(_) => Ok(()),
             DibAction::Hooks(hooks) => hooks::run(hooks, &mut dib, build),
-            DibAction::Base => base::settle(&dib, build),
+            DibAction::Base => base::settle(&mut dib, build),
             DibAction::Packages(packages) => hooks::packages(packages, step, &dib, build),
             DibAction::Gather(gather) => gather::gather(gather, &mut dib, build),
             DibAction::Disk(image) => disk::make(image, &mut dib, build),

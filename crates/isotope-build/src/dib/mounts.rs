@@ -18,7 +18,7 @@ pub(super) fn furnish(dib: &Dib) -> Result<(), StepError> {
         tree.create_dir_all(dir, 0o755)?;
     }
     mounts::filesystem(&tree, "proc", "/proc", MountFlags::empty())?;
-    mounts::bind(&tree, &dib.scratch.join("dev"), TargetPath::new("/dev"), Access::ReadWrite)?;
+    mounts::bind(&tree, &dib.devices, TargetPath::new("/dev"), Access::ReadWrite)?;
     mounts::filesystem(&tree, "sysfs", "/sys", MountFlags::RDONLY)?;
     Ok(())
 }
@@ -54,7 +54,7 @@ impl Lent {
 /// Unmounts everything below the tree but the disk's own filesystems, the deepest first. What hooks have mounted is told.
 pub(super) fn release(dib: &Dib, events: &Events) -> Result<(), StepError> {
     let mount = dib.mount();
-    let own = ["proc", "dev", "dev/pts", "dev/shm", "sys"].map(|dir| mount.join(dir));
+    let own = own(dib);
     for at in below(&mount)? {
         if dib.points.contains(&at) {
             continue;
@@ -69,6 +69,16 @@ pub(super) fn release(dib: &Dib, events: &Events) -> Result<(), StepError> {
         }
     }
     Ok(())
+}
+
+/// Whether hooks have mounted something below the tree that is still there.
+pub(super) fn others(dib: &Dib) -> Result<bool, StepError> {
+    let own = own(dib);
+    Ok(below(&dib.mount())?.iter().any(|at| !own.contains(at)))
+}
+
+fn own(dib: &Dib) -> [PathBuf; 5] {
+    ["proc", "dev", "dev/pts", "dev/shm", "sys"].map(|dir| dib.mount().join(dir))
 }
 
 /// Mount points below a directory, the last one first.

@@ -45,6 +45,13 @@ pub trait PackageManager {
     /// They are gone, or the archive cannot be reached.
     fn fetch(&self, ctx: &ArchiveCtx<'_>) -> Result<(), PackageError>;
 
+    /// What the archives of `ctx.sources` are now: each suite's name, and the date and digest of what its archive has signed. Fetches what has
+    /// changed; needs no tree.
+    ///
+    /// # Errors
+    /// An archive cannot be reached or verified.
+    fn archive(&self, ctx: &ArchiveCtx<'_>) -> Result<BTreeMap<String, String>, PackageError>;
+
     /// Makes the base tree in the empty directory `ctx.target.tree()`.
     ///
     /// It may fetch what [`ArchiveCtx::upcoming`] will want, too.
@@ -265,6 +272,15 @@ fn gone(packages: &[String], offline: bool) -> String {
         "packages of the lock are gone"
     };
     format!("{what}:\n  {}", packages.join("\n  "))
+}
+
+/// The name of a family's directory in the cache of downloads.
+#[must_use]
+pub const fn directory(family: Family) -> &'static str {
+    match family {
+        Family::Debian => "debian",
+        Family::Redhat => "redhat",
+    }
 }
 
 /// The package manager of a family.

@@ -84,24 +84,31 @@ const PLACES: [(&str, u32); 5] =
 pub struct TargetRoot {
     tree: TargetDir,
     scratch: PathBuf,
+    devices: PathBuf,
     env: BTreeMap<String, String>,
 }
 
 impl TargetRoot {
     /// The tree at `tree`; `scratch` is a directory of the build's own, on a file system that allows programs, where the
-    /// sandbox keeps its `/tmp` and `/run` from one entry to the next. Needs a private mount namespace.
+    /// sandbox keeps its `/tmp` and `/run` from one entry to the next; `devices` an empty one, for its `/dev`. Needs a private
+    /// mount namespace.
     ///
     /// # Errors
     /// One of them is not a directory, or `/dev` cannot be made.
-    pub fn new(tree: &Path, scratch: &Path) -> Result<Self, SandboxError> {
-        for (name, mode) in [("root", 0o755), ("dev", 0o755), ("tmp", 0o1777), ("run", 0o755), ("run/lock", 0o1777)] {
+    pub fn new(tree: &Path, scratch: &Path, devices: &Path) -> Result<Self, SandboxError> {
+        for (name, mode) in [("root", 0o755), ("tmp", 0o1777), ("run", 0o755), ("run/lock", 0o1777)] {
             let path = scratch.join(name);
             std::fs::create_dir_all(&path)
                 .and_then(|()| std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)))
                 .map_err(|source| SandboxError::Io { path, source })?;
         }
-        dev::make(&scratch.join("dev"))?;
-        Ok(Self { tree: TargetDir::open(tree)?, scratch: scratch.to_owned(), env: BTreeMap::new() })
+        dev::make(devices)?;
+        Ok(Self {
+            tree: TargetDir::open(tree)?,
+            scratch: scratch.to_owned(),
+            devices: devices.to_owned(),
+            env: BTreeMap::new(),
+        })
     }
 
     /// Adds environment variables that every program in the target sees (proxies).
@@ -219,9 +226,10 @@ impl Sandbox<'_> {
     fn furnish(&mut self, purpose: &Purpose) -> Result<(), SandboxError> {
         let scratch = &self.root.scratch;
         let bound = &self.bound;
-        let mount =
-            |name: &str| mounts::bind(bound, &scratch.join(name), &TargetPath::new("/").join(name), Access::ReadWrite);
-        ["dev", "tmp", "run"].into_iter().try_for_each(mount)?;
+        let own = [("dev", self.root.devices.clone()), ("tmp", scratch.join("tmp")), ("run", scratch.join("run"))];
+        for (name, host) in own {
+            mounts::bind(bound, &host, &TargetPath::new("/").join(name), Access::ReadWrite)?;
+        }
         let strict = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
         mounts::filesystem(bound, "proc", "/proc", strict)?;
         mounts::filesystem(bound, "sysfs", "/sys", strict | MountFlags::RDONLY)?;

@@ -7,7 +7,7 @@ use crate::render::{self, LogFormat};
 use crate::subject::{self, Subject};
 use crate::timings::{self, Timings};
 use crate::upkeep;
-use isotope_build::{BuildError, BuildOptions, Event, FailureClass, OnError, Report, WorkPlace};
+use isotope_build::{BuildError, BuildOptions, Event, FailureClass, OnError, Refresh, Report, WorkPlace};
 use isotope_plan::lock::Lock;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -31,6 +31,12 @@ pub struct Args {
     /// Where the tree is made: in memory where enough is free, or on disk below the cache directory
     #[arg(long, value_enum, default_value = "auto")]
     work: WorkArg,
+    /// Do again what an earlier build has done: everything, or the steps of an element and what follows them
+    #[arg(long, value_name = "ELEMENT", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    refresh: Vec<String>,
+    /// Neither take what earlier builds left as layers in the cache nor leave any
+    #[arg(long, conflicts_with = "refresh")]
+    no_layers: bool,
     /// Threads for compression and copying [default: all processors]
     #[arg(short, long, value_name = "N")]
     jobs: Option<usize>,
@@ -123,6 +129,9 @@ pub fn run(args: &Args, ctx: &Context) -> anyhow::Result<ExitCode> {
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         lock,
         offline: args.offline,
+        layers: !args.no_layers,
+        refresh: refresh(&args.refresh),
+        fixed_clock: ctx.env.contains_key("SOURCE_DATE_EPOCH"),
         ..BuildOptions::new(output_dir, ctx.cache_dir.clone())
     };
     let mut renderer = render::renderer(args.log_format, ctx);
@@ -163,6 +172,15 @@ pub(super) fn timed(
         Err(error) => return Err(error),
     }
     report
+}
+
+/// `--refresh`, without a name or with some.
+fn refresh(names: &[String]) -> Refresh {
+    match names {
+        [] => Refresh::Nothing,
+        names if names.iter().any(String::is_empty) => Refresh::Everything,
+        names => Refresh::Elements(names.to_vec()),
+    }
 }
 
 /// Proxy settings, the only part of the caller's environment that a build sees.

@@ -7,6 +7,41 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
+/// The signed files in `lists` of a suite: its name in the archive's own words, with the date and digest of what was signed.
+///
+/// # Errors
+/// One cannot be read.
+pub fn releases(lists: &Path) -> Result<BTreeMap<String, String>, PackageError> {
+    let failed = |what, path: &Path| {
+        let path = path.to_owned();
+        move |source| PackageError::Io { what, path, source }
+    };
+    let mut found = BTreeMap::new();
+    let mut paths = Vec::new();
+    for entry in lists.read_dir().map_err(failed("list", lists))? {
+        let path = entry.map_err(failed("list", lists))?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if name.ends_with("_InRelease") || name.ends_with("_Release") {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    for path in paths {
+        let text = std::fs::read_to_string(&path).map_err(failed("read", &path))?;
+        let field = |name: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+            line.map(|value| value.trim().to_owned()).unwrap_or_default()
+        };
+        let name = format!("{} {}", field("Label"), field("Codename"));
+        let name = if name.trim().is_empty() { field("Suite") } else { name };
+        let digest = digest(&path).map_err(failed("read", &path))?;
+        let same = found.keys().filter(|known: &&String| known.starts_with(&name)).count();
+        let name = if found.contains_key(&name) { format!("{name} #{}", same + 1) } else { name };
+        found.insert(name, format!("{} (sha256 {digest})", field("Date")));
+    }
+    Ok(found)
+}
+
 /// Which of `files` are not what the index files in `lists` say.
 ///
 /// # Errors

@@ -28,7 +28,7 @@ use fetch::{Fetcher, Request, describe};
 use isotope_plan::{Bootstrap, Packages};
 use isotope_sys::target::TargetDir;
 use memo::Memo;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// apt and dpkg.
 #[derive(Debug, Clone, Copy)]
@@ -63,6 +63,12 @@ impl PackageManager for Apt {
 
     fn fetch(&self, ctx: &ArchiveCtx<'_>) -> Result<(), PackageError> {
         Fetcher::open(ctx)?.update()
+    }
+
+    fn archive(&self, ctx: &ArchiveCtx<'_>) -> Result<BTreeMap<String, String>, PackageError> {
+        let fetcher = Fetcher::open(ctx)?;
+        fetcher.update()?;
+        index::releases(&fetcher.places().index.join("lists"))
     }
 
     fn bootstrap(&self, what: &Bootstrap, ctx: &PackageCtx<'_>) -> Result<(), PackageError> {

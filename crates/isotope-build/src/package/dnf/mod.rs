@@ -67,6 +67,14 @@ impl PackageManager for Dnf {
         lock::fetch(ctx)
     }
 
+    fn archive(&self, ctx: &ArchiveCtx<'_>) -> Result<BTreeMap<String, String>, PackageError> {
+        let (settings, _lock) = prepare(ctx, ctx.sources, false)?;
+        let io = |source| PackageError::Io { what: "make a directory in", path: ctx.scratch.to_owned(), source };
+        let root = tempfile::tempdir_in(ctx.scratch).map_err(io)?;
+        drive(ctx, &dnf(ctx, &settings, root.path()).args(["makecache", "--refresh"]), &BTreeMap::new())?;
+        query::releases(&ctx.cache_dir.join(LAYOUT), ctx.sources)
+    }
+
     fn bootstrap(&self, what: &Bootstrap, ctx: &PackageCtx<'_>) -> Result<(), PackageError> {
         if what.sources.is_empty() || what.packages.is_empty() {
             return Err(PackageError::Unsupported(

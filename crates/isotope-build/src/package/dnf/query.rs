@@ -1,14 +1,43 @@
 //! What is installed, as the rpm database says.
 
 use crate::package::{InstalledPackage, PackageError};
+use isotope_plan::Source;
 use isotope_sys::command::Tool;
 use isotope_sys::target::{TargetDir, TargetPath};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::path::Path;
 
 /// Where the database may be, and the files one of which is there then.
 const PLACES: [&str; 3] = ["/usr/lib/sysimage/rpm", "/usr/share/rpm", "/var/lib/rpm"];
 const FILES: [&str; 3] = ["rpmdb.sqlite", "Packages.db", "Packages"];
 
 const FORMAT: &str = r"%{NAME}\t%{EPOCHNUM}:%{VERSION}-%{RELEASE}\t%{ARCH}\t%{SOURCERPM}\n";
+
+/// The `repomd.xml` of each source, as dnf keeps it in its cache (`CACHE/ID-DIGEST/repodata/`): its revision and digest.
+pub fn releases(cache: &Path, sources: &[Source]) -> Result<BTreeMap<String, String>, PackageError> {
+    let failed = |what, path: &Path| {
+        let path = path.to_owned();
+        move |source| PackageError::Io { what, path, source }
+    };
+    let mut found = BTreeMap::new();
+    for entry in cache.read_dir().map_err(failed("list", cache))? {
+        let entry = entry.map_err(failed("list", cache))?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let Some((id, _)) = name.rsplit_once('-') else { continue };
+        let path = entry.path().join("repodata/repomd.xml");
+        if !sources.iter().any(|source| source.suite == id) || !path.is_file() {
+            continue;
+        }
+        let text = std::fs::read(&path).map_err(failed("read", &path))?;
+        let digest: String = Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect();
+        let text = String::from_utf8_lossy(&text);
+        let revision = text.split_once("<revision>").and_then(|(_, rest)| rest.split_once("</revision>"));
+        let revision = revision.map_or("", |(revision, _)| revision.trim());
+        found.insert(name.clone(), format!("revision {revision} (sha256 {digest})"));
+    }
+    Ok(found)
+}
 
 /// Asks rpm, about a copy: reading a database leaves files beside it, and its place in the tree may be a link.
 pub fn installed(tree: &TargetDir) -> Result<Vec<InstalledPackage>, PackageError> {

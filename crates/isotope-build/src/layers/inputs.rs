@@ -1,0 +1,144 @@
+//! What can change the result of a step: the inputs of its key, each with a name that people understand.
+
+use super::sources::Sources;
+use crate::error::StepError;
+use isotope_cache::Inputs;
+use isotope_plan::{DibAction, EnvValue, Plan, Step, StepAction};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// The inputs of one step, and the secrets among them.
+#[derive(Debug, Default)]
+pub(super) struct Gathered {
+    pub inputs: Inputs,
+    pub secrets: Vec<String>,
+}
+
+impl Gathered {
+    fn add(&mut self, name: impl Into<String>, value: impl Into<String>) {
+        self.inputs.insert(name.into(), value.into());
+    }
+
+    fn variables(&mut self, env: &BTreeMap<String, EnvValue>, but: impl Fn(&str) -> bool) {
+        for (name, value) in env.iter().filter(|(name, _)| !but(name)) {
+            if value.secret {
+                self.secrets.push(format!("{name}={}", value.value));
+                self.add(format!("variable {name}"), "(secret)");
+            } else {
+                self.add(format!("variable {name}"), value.value.clone());
+            }
+        }
+    }
+
+    /// A file or directory of an element, file by file.
+    fn files(&mut self, element: &str, dir: &Path, sources: &mut Sources, but: impl Fn(&Path) -> bool) -> Result<(), StepError> {
+        for (path, digest) in sources.of(dir)? {
+            if !but(&path) {
+                self.add(format!("file of element {element}: {}", path.display()), digest);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Variables of the caller that say nothing about what is built: which terminal, which session, which directory before.
+fn of_the_session(name: &str) -> bool {
+    const NAMES: [&str; 14] = [
+        "_", "OLDPWD", "SHLVL", "TERM", "COLUMNS", "LINES", "PWD", "WINDOWID", "INVOCATION_ID", "JOURNAL_STREAM", "LS_COLORS",
+        "MAIL", "DBUS_SESSION_BUS_ADDRESS", "DISPLAY",
+    ];
+    const PREFIXES: [&str; 6] = ["SSH_", "XDG_SESSION", "XDG_RUNTIME", "XDG_SEAT", "XDG_VTNR", "ISOTOPE_"];
+    NAMES.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// What holds for every step of a plan.
+pub(super) fn of_plan(plan: &Plan, fixed_clock: bool, program: &str) -> Inputs {
+    let mut gathered = Gathered::default();
+    gathered.add("isotope", program);
+    gathered.add("target", json(&plan.target));
+    if fixed_clock {
+        gathered.add("SOURCE_DATE_EPOCH", plan.source_date_epoch.to_string());
+    }
+    gathered.inputs
+}
+
+/// What a step's result depends on, beside the step before it. `None`: on something that cannot be known, so it is never a hit.
+pub(super) fn of_step(
+    plan: &Plan,
+    step: &Step,
+    archives: &BTreeMap<String, String>,
+    sources: &mut Sources,
+    fixed_clock: bool,
+) -> Result<Option<Gathered>, StepError> {
+    let mut gathered = Gathered::default();
+    let element = &step.origin.element;
+    let mut shown = step.action.clone();
+    let clock = |name: &str| name == "SOURCE_DATE_EPOCH" && !fixed_clock;
+    match (&step.action, &mut shown) {
+        (StepAction::Bootstrap(_), _) => {
+            for (suite, state) in archives {
+                gathered.add(format!("archive {suite}"), state.clone());
+            }
+        }
+        (StepAction::Files(files), StepAction::Files(own)) => {
+            gathered.files(element, &files.source, sources, |_| false)?;
+            own.source = Path::new("").into();
+        }
+        (StepAction::Write(write), _) => {
+            gathered.secrets.extend(write.content.secret.then(|| write.content.value.clone()));
+        }
+        (StepAction::Hook(hook), StepAction::Hook(own)) => {
+            gathered.files(element, &hook.element_dir, sources, |_| false)?;
+            gathered.variables(&hook.env, |name| clock(name) || name == "ISOTOPE_ELEMENT");
+            own.script = hook.script.strip_prefix(&hook.element_dir).unwrap_or(&hook.script).to_owned();
+            own.element_dir = Path::new("").into();
+            own.env.clear();
+        }
+        (StepAction::Dib(DibAction::Begin(begin)), StepAction::Dib(DibAction::Begin(own))) => {
+            gathered.variables(&begin.environment, |name| clock(name) || of_the_session(name));
+            let shared = begin.hooks.iter().filter(|(dest, _)| phase_of(dest).is_none());
+            for (dest, file) in shared {
+                let digest = sources.one(&file.source)?;
+                gathered.add(format!("file of element {}: {}", file.element, dest.display()), digest);
+            }
+            own.environment.clear();
+            own.hooks.clear();
+            own.hook_dirs.clear();
+            own.binary = None;
+            own.breaks = isotope_plan::DibBreaks::default();
+            own.hook_timeout = None;
+            own.keep_old = false;
+        }
+        (StepAction::Dib(DibAction::Hooks(hooks)), _) => {
+            let begin = plan.steps.iter().find_map(|step| match &step.action {
+                StepAction::Dib(DibAction::Begin(begin)) => Some(begin),
+                _ => None,
+            });
+            for (dest, file) in begin.iter().flat_map(|begin| &begin.hooks) {
+                if phase_of(dest).is_some_and(|phase| phase == hooks.phase) {
+                    let digest = sources.one(&file.source)?;
+                    gathered.add(format!("file of element {}: {}", file.element, dest.display()), digest);
+                }
+            }
+        }
+        _ => {}
+    }
+    gathered.add("step", json(&shown));
+    gathered.add("phase", step.phase.to_string());
+    let to_come = plan.steps.iter().skip_while(|other| other.id != step.id).skip(1);
+    let initramfs = to_come.into_iter().any(|step| matches!(step.action, StepAction::Initramfs | StepAction::OstreeKernel(_)));
+    gathered.add("initramfs", if initramfs { "by a later step" } else { "now" });
+    Ok(Some(gathered))
+}
+
+/// The phase whose directory a file of merged hooks is in: `install` of `install.d/10-x`. `environment.d` is every phase's.
+fn phase_of(dest: &Path) -> Option<&str> {
+    let top = dest.components().next()?.as_os_str().to_str()?;
+    top.strip_suffix(".d").filter(|phase| *phase != "environment")
+}
+
+fn json(value: &impl Serialize) -> String {
+    // A plan has a JSON form: `isotope plan --json` prints it.
+    serde_json::to_string(value).unwrap_or_default()
+}
