@@ -5,12 +5,15 @@
 //! packages/FAMILY/  a package manager's downloads
 //! logs/             trace logs
 //! layers/           what steps left behind (`isotope_cache`)
+//! images/KEY/       outputs of earlier builds
+//! composes/KEY      what a compose of the same inputs gave
 //! mount/            empty; where a build mounts its work in its own namespace
 //! work/NAME/        a build's work on disk; locked while the build lives
 //! ```
 //! A work directory whose build is dead is removed when the next one starts.
 
 use crate::deployment;
+use crate::error::StepError;
 use crate::report::BuildError;
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{DirBuilder, File};
@@ -67,6 +70,22 @@ impl Cache {
     /// Layers.
     pub(crate) fn layers(&self) -> PathBuf {
         self.dir.join("layers")
+    }
+
+    /// Outputs of earlier builds.
+    pub(crate) fn images(&self) -> Result<PathBuf, StepError> {
+        self.part("images")
+    }
+
+    /// What composes gave.
+    pub(crate) fn composes(&self) -> Result<PathBuf, StepError> {
+        self.part("composes")
+    }
+
+    fn part(&self, name: &str) -> Result<PathBuf, StepError> {
+        let path = self.dir.join(name);
+        make(&path).map_err(|error| StepError::Cache(Box::new(error)))?;
+        Ok(path)
     }
 
     /// The mount point for work in memory.

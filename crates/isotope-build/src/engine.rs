@@ -9,7 +9,7 @@ use crate::options::{BuildOptions, OnError};
 use crate::report::{Report, StepTime};
 use crate::sandbox::TargetRoot;
 use crate::work::Work;
-use crate::layers::{self, Layers};
+use crate::layers::{self, Layers, composed};
 use crate::{failed_state, manifest, step};
 use isotope_plan::{Plan, Step};
 use isotope_sys::namespace::{self, Channel};
@@ -82,7 +82,16 @@ fn execute(orders: Orders<'_>, events: &Events) -> Result<Report, Box<Failure>> 
     let mut warnings = Vec::new();
     for (number, input) in orders.plan.inputs.iter().enumerate() {
         let mut build = prepare(input, orders, events, &ground, &format!("input-{number}")).map_err(fail)?;
+        let done = composed::place(&build, orders).map_err(fail)?;
+        let current = done.as_ref().map_or(Ok(false), |place| composed::is_current(&build, place)).map_err(fail)?;
+        if current {
+            course.pass(&build);
+            continue;
+        }
         course.run(&mut build)?;
+        if let Some(place) = &done {
+            composed::note(&build, place).map_err(fail)?;
+        }
         build.work.empty_tree().map_err(fail)?;
         warnings.extend(input.warnings.iter().cloned().chain(build.products.warnings));
     }

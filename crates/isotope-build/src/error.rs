@@ -62,6 +62,9 @@ pub(crate) enum StepError {
     /// The cache failed.
     #[error(transparent)]
     Cache(Box<BuildError>),
+    /// Outputs could not be kept.
+    #[error(transparent)]
+    Kept(Box<isotope_image::export::kept::KeptError>),
     /// The store of layers failed.
     #[error(transparent)]
     Layers(Box<isotope_cache::CacheError>),

@@ -7,7 +7,9 @@ use crate::options::BuildOptions;
 use crate::package::{self, PackageCtx};
 use crate::sandbox::TargetRoot;
 use crate::work::Work;
-use isotope_plan::{Plan, StepAction};
+use crate::step::ostree_deploy;
+use isotope_ostree::{Mode, Pull, Remote, Repo};
+use isotope_plan::{OstreeDeploy, Plan, StepAction};
 use std::collections::BTreeMap;
 
 /// The archives of a plan: each suite's name, and what tells its state from any other (the date and digest of what is signed). A plan
@@ -23,7 +25,11 @@ pub(super) fn identity(
         StepAction::Bootstrap(bootstrap) => Some(bootstrap),
         _ => None,
     });
-    let Some(bootstrap) = bootstrap else { return Ok(BTreeMap::new()) };
+    let mut known = BTreeMap::new();
+    if let Some(deploy) = plan.deployment() {
+        known.insert(format!("ref {}", deploy.rev), commit(deploy, work)?);
+    }
+    let Some(bootstrap) = bootstrap else { return Ok(known) };
     let place = work.room().join("archive");
     let dirs = ["tree", "sandbox", "dev", "packages"].map(|name| place.join(name));
     for dir in &dirs {
@@ -47,5 +53,17 @@ pub(super) fn identity(
         policy: &bootstrap.policy,
         proxy: &options.proxy,
     };
-    Ok(package::manager(plan.target.family)?.archive(&ctx)?)
+    known.extend(package::manager(plan.target.family)?.archive(&ctx)?);
+    Ok(known)
+}
+
+/// The commit that a deployment will be of.
+fn commit(deploy: &OstreeDeploy, work: &Work) -> Result<String, StepError> {
+    let path = work.room().join("refs");
+    let repo = Repo::create(&path, Mode::Archive)?;
+    repo.set_remote(&Remote::new(&deploy.remote, &deploy.url, ostree_deploy::signers(&deploy.verify)))?;
+    let mut found = repo.probe(&Pull::new(&deploy.remote, [&deploy.rev]))?;
+    let info = found.remove(&deploy.rev).ok_or(StepError::Plan("a probe without its commit"))?;
+    std::fs::remove_dir_all(&path).map_err(StepError::io("remove", &path))?;
+    Ok(info.checksum.to_string())
 }

@@ -77,9 +77,13 @@ pub(super) fn of_step(
     let clock = |name: &str| name == "SOURCE_DATE_EPOCH" && !fixed_clock;
     match (&step.action, &mut shown) {
         (StepAction::Bootstrap(_), _) => {
-            for (suite, state) in archives {
+            for (suite, state) in archives.iter().filter(|(name, _)| !name.starts_with("ref ")) {
                 gathered.add(format!("archive {suite}"), state.clone());
             }
+        }
+        (StepAction::OstreeDeploy(deploy), _) => {
+            let name = format!("ref {}", deploy.rev);
+            gathered.add(name.clone(), archives.get(&name).cloned().unwrap_or_default());
         }
         (StepAction::Files(files), StepAction::Files(own)) => {
             gathered.files(element, &files.source, sources, |_| false)?;
@@ -138,7 +142,7 @@ fn phase_of(dest: &Path) -> Option<&str> {
     top.strip_suffix(".d").filter(|phase| *phase != "environment")
 }
 
-fn json(value: &impl Serialize) -> String {
+pub(super) fn json(value: &impl Serialize) -> String {
     // A plan has a JSON form: `isotope plan --json` prints it.
     serde_json::to_string(value).unwrap_or_default()
 }

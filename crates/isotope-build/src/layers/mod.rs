@@ -9,6 +9,8 @@
 
 mod archive;
 mod chain;
+pub(crate) mod composed;
+pub(crate) mod image;
 mod inputs;
 mod sources;
 pub(crate) mod state;
@@ -93,6 +95,11 @@ impl Layers {
     /// Whether any layer of an earlier build is there.
     pub(crate) const fn is_resumed(&self) -> bool {
         self.reused > 0
+    }
+
+    /// The key of the whole tree, if it can be known.
+    pub(crate) fn last_key(&self) -> Option<&Key> {
+        self.links.last()?.key.as_ref()
     }
 
     /// The key of the layer that a step of an earlier build is in.
