@@ -7,6 +7,7 @@ use crate::dib::Dib;
 use crate::error::StepError;
 use crate::event::Events;
 use crate::layers::Layers;
+use crate::layers::image::Image;
 use crate::options::BuildOptions;
 use crate::package::{self, ArchiveCtx, InstalledPackage, PackageCtx, PackageManager};
 use crate::report::{CommitReport, DeployedCommit, OutputFile};
@@ -44,6 +45,8 @@ pub(crate) struct Products {
     pub packages: Vec<InstalledPackage>,
     /// Files.
     pub outputs: Vec<OutputFile>,
+    /// The same, as they were made.
+    pub exported: Vec<Exported>,
     /// The commit of a compose.
     pub commit: Option<CommitReport>,
     /// The commit that was deployed.
@@ -73,6 +76,8 @@ pub(crate) struct Build<'a> {
     pub stage: Stage,
     /// What its steps leave, where that is kept.
     pub layers: Option<Layers>,
+    /// Outputs of earlier builds.
+    pub image: Option<Image>,
     /// The deployment that is the target, if it is one.
     pub deployment: Option<Deployment>,
     /// What a build from diskimage-builder's elements knows of itself.

@@ -9,6 +9,7 @@ use crate::options::{BuildOptions, OnError};
 use crate::report::{Report, StepTime};
 use crate::sandbox::TargetRoot;
 use crate::work::Work;
+use crate::layers::image::Image;
 use crate::layers::{self, Layers, composed};
 use crate::{failed_state, manifest, step};
 use isotope_plan::{Plan, Step};
@@ -19,7 +20,7 @@ use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What PID 1 says to the process that started it: one JSON line each.
 #[derive(Debug, Serialize, Deserialize)]
@@ -85,7 +86,8 @@ fn execute(orders: Orders<'_>, events: &Events) -> Result<Report, Box<Failure>> 
         let done = composed::place(&build, orders).map_err(fail)?;
         let current = done.as_ref().map_or(Ok(false), |place| composed::is_current(&build, place)).map_err(fail)?;
         if current {
-            course.pass(&build);
+            let name = done.as_ref().and_then(|place| place.file_name()).unwrap_or_default().to_string_lossy().into_owned();
+            course.pass(input, &name);
             continue;
         }
         course.run(&mut build)?;
@@ -96,7 +98,18 @@ fn execute(orders: Orders<'_>, events: &Events) -> Result<Report, Box<Failure>> 
         warnings.extend(input.warnings.iter().cloned().chain(build.products.warnings));
     }
     let mut build = prepare(orders.plan, orders, events, &ground, "image").map_err(fail)?;
-    course.run(&mut build)?;
+    let given = match build.image.take() {
+        Some(image) => {
+            let given = image.restore(&mut build, orders).map_err(fail)?;
+            build.image = Some(image);
+            given
+        }
+        None => None,
+    };
+    match given {
+        Some(key) => course.pass(orders.plan, &key),
+        None => course.run(&mut build)?,
+    }
     warnings.extend(orders.plan.warnings.iter().cloned());
     warnings.append(&mut build.products.warnings);
     let mut report = Report {
@@ -112,8 +125,14 @@ fn execute(orders: Orders<'_>, events: &Events) -> Result<Report, Box<Failure>> 
         warnings,
     };
     let geometry = if let Stage::Closed(geometry) = &build.stage { Some(geometry) } else { None };
-    let written = manifest::write(orders.plan, orders.options, geometry, &report);
-    report.manifest = written.map_err(|error| Box::new(outside(&error, orders.log)))?;
+    if given.is_none() {
+        report.manifest = manifest::write(orders.plan, orders.options, geometry, &report).map_err(fail)?;
+        if let Some(image) = &build.image {
+            image.keep(orders.plan, &build.products.exported, &report).map_err(fail)?;
+        }
+    } else {
+        report.manifest = manifest::path(orders.plan, orders.options);
+    }
     Ok(report)
 }
 
@@ -130,11 +149,8 @@ struct Course<'a> {
 
 impl Course<'_> {
     fn run(&mut self, build: &mut Build<'_>) -> Result<(), Box<Failure>> {
-        let (events, total) = (self.events, self.total);
         for (number, step) in build.plan.steps.iter().enumerate() {
-            let index = self.before + number + 1;
-            let (id, title) = (step.id.clone(), step.title.clone());
-            events.send(Event::StepStarted { index, total, id, title, phase: step.phase, origin: step.origin.clone() });
+            let index = self.begins(number, step);
             let (begun, used) = (Instant::now(), cpu::used());
             build.scene = Scene::default();
             let cached = build.layers.as_ref().filter(|layers| layers.has(number)).and_then(|layers| layers.name(number));
@@ -144,15 +160,34 @@ impl Course<'_> {
                 return Err(Box::new(give_up(&error, step, build, self.orders)));
             }
             // The programs of the step have all been waited for.
-            let (duration, cpu) = (begun.elapsed(), cpu::used().saturating_sub(used));
-            events.send(Event::StepFinished { index, duration, cpu });
-            self.steps.push(StepTime { id: step.id.clone(), duration, cpu });
+            self.ends(index, step, begun.elapsed(), cpu::used().saturating_sub(used), cached);
             if build.done {
                 break;
             }
         }
         self.before += build.plan.steps.len();
         Ok(())
+    }
+
+    /// All steps of a plan are what an earlier build has done, under `key`.
+    fn pass(&mut self, plan: &Plan, key: &str) {
+        for (number, step) in plan.steps.iter().enumerate() {
+            let index = self.begins(number, step);
+            self.ends(index, step, Duration::ZERO, Duration::ZERO, Some(key.chars().take(12).collect()));
+        }
+        self.before += plan.steps.len();
+    }
+
+    fn begins(&self, number: usize, step: &Step) -> usize {
+        let index = self.before + number + 1;
+        let Step { id, title, phase, origin, action: _ } = step.clone();
+        self.events.send(Event::StepStarted { index, total: self.total, id, title, phase, origin });
+        index
+    }
+
+    fn ends(&mut self, index: usize, step: &Step, duration: Duration, cpu: Duration, cached: Option<String>) {
+        self.events.send(Event::StepFinished { index, duration, cpu, cached: cached.clone() });
+        self.steps.push(StepTime { id: step.id.clone(), duration, cpu, cached });
     }
 }
 
@@ -190,6 +225,7 @@ fn prepare<'a>(
         target,
         stage: Stage::Tree,
         layers,
+        image: None,
         deployment: None,
         dib: None,
         sealed: false,
@@ -201,6 +237,10 @@ fn prepare<'a>(
     if resumed {
         layers::state::load(&mut build)?;
         layers::enter(&mut build)?;
+    }
+    if let Some(layers) = build.layers.take() {
+        build.image = Image::of(&build, &layers, orders)?;
+        build.layers = Some(layers);
     }
     Ok(build)
 }

@@ -78,6 +78,9 @@ pub enum Event {
         /// Processor time, user and system, of the build's process and of all programs of the step.
         #[serde(default)]
         cpu: Duration,
+        /// The beginning of the key of what an earlier build left of it; `None`: it was done.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cached: Option<String>,
     },
     /// A person has the terminal until [`Event::ShellEnded`]: print nothing.
     ShellStarted {

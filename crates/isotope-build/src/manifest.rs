@@ -82,17 +82,21 @@ pub(crate) fn write(
     geometry: Option<&Geometry>,
     report: &Report,
 ) -> Result<Option<PathBuf>, StepError> {
-    // Who builds from diskimage-builder's elements expects its outputs, and no others.
-    let dib = plan.steps.iter().any(|step| matches!(step.action, StepAction::Dib(_)));
-    if dib || report.outputs.is_empty() {
+    if report.outputs.is_empty() {
         return Ok(None);
     }
-    let path = options.out_dir.join(format!("{}.manifest.json", plan.name));
+    let Some(path) = path(plan, options) else { return Ok(None) };
     let mut text = serde_json::to_string_pretty(&describe(plan, options, geometry, report))
         .map_err(|error| StepError::Io { what: "describe the image in", path: path.clone(), source: error.into() })?;
     text.push('\n');
     output::write_file(&path, text.as_bytes())?;
     Ok(Some(path))
+}
+
+/// Where it is. Who builds from diskimage-builder's elements expects its outputs, and no others.
+pub(crate) fn path(plan: &Plan, options: &BuildOptions) -> Option<PathBuf> {
+    let dib = plan.steps.iter().any(|step| matches!(step.action, StepAction::Dib(_)));
+    (!dib).then(|| options.out_dir.join(format!("{}.manifest.json", plan.name)))
 }
 
 fn describe<'a>(

@@ -105,6 +105,9 @@ pub struct StepTime {
     /// Processor time, user and system, of the build's process and of all programs of the step.
     #[serde(default)]
     pub cpu: Duration,
+    /// The beginning of the key of what an earlier build left of it; `None`: it was done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cached: Option<String>,
 }
 
 /// Why there is no image.

@@ -16,7 +16,7 @@ use crate::options::Refresh;
 use crate::report::{DeployedCommit, OutputFile};
 use crate::package::InstalledPackage;
 use isotope_cache::{Inputs, Key};
-use isotope_image::export::{self, Exported, kept};
+use isotope_image::export::{Exported, kept};
 use isotope_plan::{Plan, StepAction};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -75,8 +75,8 @@ impl Image {
         self.before.as_deref()
     }
 
-    /// Puts the outputs of an earlier build where they are wanted, if it was the same build. Says how many stood there already.
-    pub(crate) fn restore(&self, build: &mut Build<'_>, orders: Orders<'_>) -> Result<Option<usize>, StepError> {
+    /// Puts the outputs of an earlier build where they are wanted, if it was the same build. Says under which key.
+    pub(crate) fn restore(&self, build: &mut Build<'_>, orders: Orders<'_>) -> Result<Option<String>, StepError> {
         if orders.options.refresh != Refresh::Nothing || !kept::has(&self.dir, &build.plan.exports) {
             return Ok(None);
         }
@@ -103,7 +103,11 @@ impl Image {
             ..Products::default()
         };
         self.used();
-        Ok(Some(restored.untouched))
+        build.events.output(match restored.untouched == build.products.outputs.len() {
+            true => "nothing has changed, and the outputs are what they were",
+            false => "nothing has changed: the outputs are copied from the cache",
+        });
+        Ok(Some(self.dir.file_name().unwrap_or_default().to_string_lossy().into_owned()))
     }
 
     /// Keeps what this build has made.
@@ -176,12 +180,4 @@ fn essence(plan: &Plan, fixed_clock: bool) -> Plan {
 fn secret_variables(plan: &Plan) -> Vec<String> {
     let all = plan.elements.iter().flat_map(|element| element.vars.iter().map(|(name, value)| (&element.name, name, value)));
     all.filter(|(_, _, value)| value.secret).map(|(element, name, value)| format!("{element}.{name}={}", value.value)).collect()
-}
-
-/// How outputs are made: whether clusters are noted, and whose are taken.
-pub(crate) fn reuse(build: &Build<'_>, options: &mut export::ExportOptions) {
-    if let Some(image) = &build.image {
-        options.index = true;
-        options.earlier = image.before().map(Path::to_owned);
-    }
 }

@@ -10,6 +10,7 @@ use isotope_image::export::{self, ExportError, ExportOptions, ExportProgress, Ex
 use isotope_plan::Step;
 use isotope_plan::blockdev::IMAGE_DISK;
 use std::fs::File;
+use std::path::Path;
 
 /// The step: an index into the plan's exports.
 pub(super) struct Export(pub usize);
@@ -86,7 +87,8 @@ fn options(build: &Build<'_>) -> ExportOptions {
     ExportOptions {
         threads: build.options.jobs.unwrap_or(0),
         epoch: build.plan.source_date_epoch,
-        ..ExportOptions::default()
+        index: build.image.is_some(),
+        earlier: build.image.as_ref().and_then(|image| image.before()).map(Path::to_owned),
     }
 }
 
@@ -95,14 +97,16 @@ fn progress<'b>(build: &'b Build<'_>) -> impl Fn(ExportProgress) + Sync + 'b {
 }
 
 fn record(build: &mut Build<'_>, made: Vec<Exported>) {
-    build.products.outputs.extend(made.into_iter().map(
-        |Exported { path, format, size, allocated: _, digests, clusters: _ }| OutputFile {
-            path,
-            format,
-            size,
-            digests: digests.into_iter().map(|digest| (digest.algorithm, digest.hex)).collect(),
-        },
-    ));
+    build.products.outputs.extend(made.iter().cloned().map(OutputFile::from));
+    build.products.exported.extend(made);
+}
+
+impl From<Exported> for OutputFile {
+    fn from(made: Exported) -> Self {
+        let Exported { path, format, size, digests, .. } = made;
+        let digests = digests.into_iter().map(|digest| (digest.algorithm, digest.hex)).collect();
+        Self { path, format, size, digests }
+    }
 }
 
 impl From<ExportError> for StepError {
