@@ -14,6 +14,7 @@ use crate::report::{CommitReport, DeployedCommit, OutputFile};
 use crate::sandbox::{Purpose, TargetRoot};
 use crate::work::Work;
 use isotope_disk::MountedDisk;
+use isotope_image::export::Exported;
 use isotope_disk::dib::DibDisk;
 use isotope_plan::geometry::Geometry;
 use isotope_plan::{Bootstrap, PackagePolicy, Packages, Plan, Source, Step, StepAction};

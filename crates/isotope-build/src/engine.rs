@@ -106,8 +106,8 @@ fn execute(orders: Orders<'_>, events: &Events) -> Result<Report, Box<Failure>> 
         }
         None => None,
     };
-    match given {
-        Some(key) => course.pass(orders.plan, &key),
+    match &given {
+        Some(key) => course.pass(orders.plan, key),
         None => course.run(&mut build)?,
     }
     warnings.extend(orders.plan.warnings.iter().cloned());

@@ -69,7 +69,7 @@ fn describe(event: &Event) -> Option<String> {
         Event::Progress { .. } => return None,
         Event::Packages { diff, since } => format!("packages since {since}:\n{diff}"),
         Event::Warning { message } => format!("warning: {message}"),
-        Event::StepFinished { index, duration, cpu } => {
+        Event::StepFinished { index, duration, cpu, cached: _ } => {
             format!("== step {index} took {:.3} s, {:.3} s of CPU", duration.as_secs_f64(), cpu.as_secs_f64())
         }
         Event::ShellStarted { message } => format!("shell: {message}"),

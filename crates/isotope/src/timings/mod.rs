@@ -116,12 +116,12 @@ mod tests {
             (900, progress("downloading", 4 << 20, Some(4 << 20))),
             (1000, progress("unpacking packages", 1 << 20, Some(9 << 20))),
             (1900, progress("unpacking packages", 9 << 20, Some(9 << 20))),
-            (2020, Event::StepFinished { index: 1, duration: ms(2000), cpu: ms(3500) }),
+            (2020, Event::StepFinished { index: 1, duration: ms(2000), cpu: ms(3500), cached: None }),
             (2050, step_started(2, "disk/02-disk", Phase::BlockDevice, "make the disk")),
             (2100, progress("partitioning a disk of 2 GiB", 0, None)),
             (2500, progress("copying the tree", 0, Some(1_024_000))),
             (2900, progress("copying the tree", 1_024_000, Some(1_024_000))),
-            (2960, Event::StepFinished { index: 2, duration: ms(900), cpu: ms(500) }),
+            (2960, Event::StepFinished { index: 2, duration: ms(900), cpu: ms(500), cached: None }),
             (3100, Event::Finished { duration: ms(3100), outputs: vec!["/out/cloud.qcow2".into()] }),
         ] {
             record.add(ms(at), &event);

@@ -119,8 +119,9 @@ impl Record {
                 activities: Vec::new(),
                 commands: Vec::new(),
             }),
-            Event::StepFinished { index, duration, cpu } => {
-                self.finished(at, *index, Taken { wall: *duration, cpu: *cpu, cached: None });
+            Event::StepFinished { index, duration, cpu, cached } => {
+                let cached = cached.as_ref().map_or_else(|| "miss".to_owned(), |key| format!("hit {key}"));
+                self.finished(at, *index, Taken { wall: *duration, cpu: *cpu, cached: Some(&cached) });
             }
             Event::Failed(failure) => self.ending = Ending::Failed(failure.message.clone()),
             Event::Finished { outputs, .. } => self.ending = Ending::Finished(outputs.clone()),
@@ -301,7 +302,7 @@ mod tests {
         let mut record = Record::default();
         for (index, phase) in [(1, Phase::Root), (2, Phase::Root), (3, Phase::Export), (4, Phase::Root)] {
             record.add(ms(index * 10), &step_started(usize::try_from(index).unwrap(), "s", phase, "x"));
-            let finished = Event::StepFinished { index: usize::try_from(index).unwrap(), duration: ms(5), cpu: ms(1) };
+            let finished = Event::StepFinished { index: usize::try_from(index).unwrap(), duration: ms(5), cpu: ms(1), cached: None };
             record.add(ms(index * 10 + 6), &finished);
         }
         let phases: Vec<_> = record.phases();
