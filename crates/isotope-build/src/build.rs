@@ -14,8 +14,8 @@ use crate::report::{CommitReport, DeployedCommit, OutputFile};
 use crate::sandbox::{Purpose, TargetRoot};
 use crate::work::Work;
 use isotope_disk::MountedDisk;
-use isotope_image::export::Exported;
 use isotope_disk::dib::DibDisk;
+use isotope_image::export::Exported;
 use isotope_plan::geometry::Geometry;
 use isotope_plan::{Bootstrap, PackagePolicy, Packages, Plan, Source, Step, StepAction};
 use isotope_sys::target::{TargetDir, TargetError};
@@ -113,7 +113,8 @@ impl Build<'_> {
     ) -> Result<T, StepError> {
         let family = self.plan.target.family;
         let manager = package::manager(family)?;
-        let cache_dir = self.cache.packages(package::directory(family)).map_err(|error| StepError::Cache(Box::new(error)))?;
+        let cache_dir =
+            self.cache.packages(package::directory(family)).map_err(|error| StepError::Cache(Box::new(error)))?;
         let scratch = self.work.host_directory().join("packages");
         std::fs::create_dir_all(&scratch).map_err(StepError::io("make", &scratch))?;
         let upcoming: Vec<&Packages> = self

@@ -4,13 +4,13 @@ use crate::build::{Build, Products, Scene, Stage};
 use crate::cache::Cache;
 use crate::error::{IN_THE_TREE, StepError};
 use crate::event::{Event, Events, Failure, FailureClass};
+use crate::layers::image::Image;
+use crate::layers::{self, Layers, composed};
 use crate::mask::Mask;
 use crate::options::{BuildOptions, OnError};
 use crate::report::{Report, StepTime};
 use crate::sandbox::TargetRoot;
 use crate::work::Work;
-use crate::layers::image::Image;
-use crate::layers::{self, Layers, composed};
 use crate::{failed_state, manifest, step};
 use isotope_plan::{Plan, Step};
 use isotope_sys::namespace::{self, Channel};
@@ -86,7 +86,8 @@ fn execute(orders: Orders<'_>, events: &Events) -> Result<Report, Box<Failure>> 
         let done = composed::place(&build, orders).map_err(fail)?;
         let current = done.as_ref().map_or(Ok(false), |place| composed::is_current(&build, place)).map_err(fail)?;
         if current {
-            let name = done.as_ref().and_then(|place| place.file_name()).unwrap_or_default().to_string_lossy().into_owned();
+            let name =
+                done.as_ref().and_then(|place| place.file_name()).unwrap_or_default().to_string_lossy().into_owned();
             course.pass(input, &name);
             continue;
         }
@@ -153,7 +154,8 @@ impl Course<'_> {
             let index = self.begins(number, step);
             let (begun, used) = (Instant::now(), cpu::used());
             build.scene = Scene::default();
-            let cached = build.layers.as_ref().filter(|layers| layers.has(number)).and_then(|layers| layers.name(number));
+            let cached =
+                build.layers.as_ref().filter(|layers| layers.has(number)).and_then(|layers| layers.name(number));
             if cached.is_none()
                 && let Err(error) = take(step, number, build)
             {
@@ -213,8 +215,7 @@ fn prepare<'a>(
     let mut work = Work::begin(ground, name)?;
     let layers = Layers::begin(plan, orders, &work, events)?;
     work.furnish(layers.is_some())?;
-    let target =
-        TargetRoot::new(&work.tree(), &work.scratch(), &work.devices())?.with_env(&orders.options.proxy);
+    let target = TargetRoot::new(&work.tree(), &work.scratch(), &work.devices())?.with_env(&orders.options.proxy);
     let resumed = layers.as_ref().is_some_and(Layers::is_resumed);
     let mut build = Build {
         plan,

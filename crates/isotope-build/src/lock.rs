@@ -10,7 +10,7 @@ use crate::report::BuildError;
 use crate::step::signers;
 use isotope_ostree::{Mode, OstreeError, Pull, Remote, Repo};
 use isotope_plan::lock::{Lock, LockedCommit, LockedPackage, LockedTree, installs, pulled, without_credentials};
-use isotope_plan::{Bootstrap, Family, OstreeDeploy, PackagePolicy, Packages, Plan, Step, StepAction};
+use isotope_plan::{Bootstrap, OstreeDeploy, PackagePolicy, Packages, Plan, Step, StepAction};
 use std::path::Path;
 
 /// What of a lock stays as it is when it is written anew.
@@ -165,11 +165,7 @@ impl Ground<'_> {
         let bootstrap = self.plan.steps.iter().find_map(of_bootstrap).unwrap_or(empty);
         let upcoming: Vec<&Packages> = self.plan.steps.iter().filter_map(Step::packages).collect();
         let family = self.plan.target.family;
-        let name = match family {
-            Family::Debian => "debian",
-            Family::Redhat => "redhat",
-        };
-        let cache_dir = self.cache.packages(name)?;
+        let cache_dir = self.cache.packages(package::directory(family))?;
         std::fs::create_dir_all(self.scratch).map_err(|source| BuildError::Io {
             what: "make",
             path: self.scratch.to_owned(),

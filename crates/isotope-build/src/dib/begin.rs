@@ -28,7 +28,9 @@ pub(super) fn resume(plan: &DibBuild, state: DibState, build: &Build<'_>) -> Res
     for dest in state.hooks.keys().filter(|dest| !dib.digests.contains_key(*dest)) {
         let path = root.join(dest);
         match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(StepError::io("remove", &path)(error)),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(StepError::io("remove", &path)(error));
+            }
             _ => {}
         }
     }

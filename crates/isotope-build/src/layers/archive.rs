@@ -4,10 +4,9 @@ use crate::cache::Cache;
 use crate::error::StepError;
 use crate::event::Events;
 use crate::options::BuildOptions;
-use crate::package::{self, PackageCtx};
-use crate::sandbox::TargetRoot;
-use crate::work::Work;
+use crate::package::{self, ArchiveCtx};
 use crate::step::ostree_deploy;
+use crate::work::Work;
 use isotope_ostree::{Mode, Pull, Remote, Repo};
 use isotope_plan::{OstreeDeploy, Plan, StepAction};
 use std::collections::BTreeMap;
@@ -30,30 +29,29 @@ pub(super) fn identity(
         known.insert(format!("ref {}", deploy.rev), commit(deploy, work)?);
     }
     let Some(bootstrap) = bootstrap else { return Ok(known) };
-    let place = work.room().join("archive");
-    let dirs = ["tree", "sandbox", "dev", "packages"].map(|name| place.join(name));
-    for dir in &dirs {
-        std::fs::create_dir_all(dir).map_err(StepError::io("make", dir))?;
+    // A lock says which packages there are, whatever the archives have now.
+    let lock = options.lock.as_ref().and_then(|lock| lock.tree(plan));
+    if let Some(tree) = lock {
+        known.insert("lock".to_owned(), super::inputs::json(tree));
+        return Ok(known);
     }
-    let [tree, sandbox, devices, scratch] = dirs;
-    let target = TargetRoot::new(&tree, &sandbox, &devices)?;
-    let cache_dir = cache
-        .packages(package::directory(plan.target.family))
-        .map_err(|error| StepError::Cache(Box::new(error)))?;
-    let ctx = PackageCtx {
-        target: &target,
+    let scratch = work.room().join("archive");
+    std::fs::create_dir_all(&scratch).map_err(StepError::io("make", &scratch))?;
+    let family = plan.target.family;
+    let cache_dir = cache.packages(package::directory(family)).map_err(|error| StepError::Cache(Box::new(error)))?;
+    let ctx = ArchiveCtx {
         spec: &plan.target,
         sources: &bootstrap.sources,
         cache_dir: &cache_dir,
         scratch: &scratch,
         events,
-        epoch: plan.source_date_epoch,
         upcoming: &[],
-        defer_initramfs: false,
         policy: &bootstrap.policy,
         proxy: &options.proxy,
+        lock,
+        offline: options.offline,
     };
-    known.extend(package::manager(plan.target.family)?.archive(&ctx)?);
+    known.extend(package::manager(family)?.archive(&ctx)?);
     Ok(known)
 }
 

@@ -13,8 +13,8 @@ use crate::build::{Build, Products};
 use crate::engine::Orders;
 use crate::error::StepError;
 use crate::options::Refresh;
-use crate::report::{DeployedCommit, OutputFile};
 use crate::package::InstalledPackage;
+use crate::report::{DeployedCommit, OutputFile};
 use isotope_cache::{Inputs, Key};
 use isotope_image::export::{Exported, kept};
 use isotope_plan::{Plan, StepAction};
@@ -178,6 +178,9 @@ fn essence(plan: &Plan, fixed_clock: bool) -> Plan {
 }
 
 fn secret_variables(plan: &Plan) -> Vec<String> {
-    let all = plan.elements.iter().flat_map(|element| element.vars.iter().map(|(name, value)| (&element.name, name, value)));
-    all.filter(|(_, _, value)| value.secret).map(|(element, name, value)| format!("{element}.{name}={}", value.value)).collect()
+    let all =
+        plan.elements.iter().flat_map(|element| element.vars.iter().map(|(name, value)| (&element.name, name, value)));
+    all.filter(|(_, _, value)| value.secret)
+        .map(|(element, name, value)| format!("{element}.{name}={}", value.value))
+        .collect()
 }

@@ -32,7 +32,13 @@ impl Gathered {
     }
 
     /// A file or directory of an element, file by file.
-    fn files(&mut self, element: &str, dir: &Path, sources: &mut Sources, but: impl Fn(&Path) -> bool) -> Result<(), StepError> {
+    fn files(
+        &mut self,
+        element: &str,
+        dir: &Path,
+        sources: &mut Sources,
+        but: impl Fn(&Path) -> bool,
+    ) -> Result<(), StepError> {
         for (path, digest) in sources.of(dir)? {
             if !but(&path) {
                 self.add(format!("file of element {element}: {}", path.display()), digest);
@@ -45,8 +51,20 @@ impl Gathered {
 /// Variables of the caller that say nothing about what is built: which terminal, which session, which directory before.
 fn of_the_session(name: &str) -> bool {
     const NAMES: [&str; 14] = [
-        "_", "OLDPWD", "SHLVL", "TERM", "COLUMNS", "LINES", "PWD", "WINDOWID", "INVOCATION_ID", "JOURNAL_STREAM", "LS_COLORS",
-        "MAIL", "DBUS_SESSION_BUS_ADDRESS", "DISPLAY",
+        "_",
+        "OLDPWD",
+        "SHLVL",
+        "TERM",
+        "COLUMNS",
+        "LINES",
+        "PWD",
+        "WINDOWID",
+        "INVOCATION_ID",
+        "JOURNAL_STREAM",
+        "LS_COLORS",
+        "MAIL",
+        "DBUS_SESSION_BUS_ADDRESS",
+        "DISPLAY",
     ];
     const PREFIXES: [&str; 6] = ["SSH_", "XDG_SESSION", "XDG_RUNTIME", "XDG_SEAT", "XDG_VTNR", "ISOTOPE_"];
     NAMES.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
@@ -131,7 +149,8 @@ pub(super) fn of_step(
     gathered.add("step", json(&shown));
     gathered.add("phase", step.phase.to_string());
     let to_come = plan.steps.iter().skip_while(|other| other.id != step.id).skip(1);
-    let initramfs = to_come.into_iter().any(|step| matches!(step.action, StepAction::Initramfs | StepAction::OstreeKernel(_)));
+    let initramfs =
+        to_come.into_iter().any(|step| matches!(step.action, StepAction::Initramfs | StepAction::OstreeKernel(_)));
     gathered.add("initramfs", if initramfs { "by a later step" } else { "now" });
     Ok(Some(gathered))
 }

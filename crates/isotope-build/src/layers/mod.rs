@@ -60,7 +60,12 @@ fn layered(plan: &Plan) -> bool {
 
 impl Layers {
     /// Resolves the plan's archives, makes the keys of its steps, and mounts what the store has of them at the work directory.
-    pub(crate) fn begin(plan: &Plan, orders: Orders<'_>, work: &Work, events: &Events) -> Result<Option<Self>, StepError> {
+    pub(crate) fn begin(
+        plan: &Plan,
+        orders: Orders<'_>,
+        work: &Work,
+        events: &Events,
+    ) -> Result<Option<Self>, StepError> {
         if !orders.options.layers || !layered(plan) {
             return Ok(None);
         }

@@ -43,7 +43,8 @@ fn walk(root: &Path, path: &Path, found: &mut BTreeMap<PathBuf, String>) -> Resu
         let to = path.read_link().map_err(StepError::io("read", path))?;
         found.insert(name, format!("link to {}", to.display()));
     } else if meta.is_dir() {
-        let entries = path.read_dir().and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(StepError::io("list", path))?;
+        let entries =
+            path.read_dir().and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(StepError::io("list", path))?;
         if entries.is_empty() {
             found.insert(name, format!("directory {mode:o}"));
         }

@@ -46,7 +46,8 @@ pub(super) fn save(build: &Build<'_>) -> Result<(), StepError> {
 pub(crate) fn load(build: &mut Build<'_>) -> Result<(), StepError> {
     let path = build.work.state();
     let text = std::fs::read(&path).map_err(StepError::io("read", &path))?;
-    let state: State = serde_json::from_slice(&text).map_err(std::io::Error::from).map_err(StepError::io("read", &path))?;
+    let state: State =
+        serde_json::from_slice(&text).map_err(std::io::Error::from).map_err(StepError::io("read", &path))?;
     build.sealed = state.sealed;
     for warning in &state.warnings {
         build.events.warning(warning.clone());

@@ -1,7 +1,7 @@
 //! Why a step is not a hit: the first one that no layer stands for, beside the last layer of the same steps.
 
-use super::chain::Link;
 use super::chain;
+use super::chain::Link;
 use crate::error::StepError;
 use crate::event::Events;
 use isotope_cache::{Inputs, Layer, Store};
@@ -11,7 +11,13 @@ use isotope_plan::Plan;
 const TOLD: usize = 5;
 
 /// Tells what is taken from the store, and why not more.
-pub(super) fn tell(plan: &Plan, store: &Store, links: &[Link], reused: usize, events: &Events) -> Result<(), StepError> {
+pub(super) fn tell(
+    plan: &Plan,
+    store: &Store,
+    links: &[Link],
+    reused: usize,
+    events: &Events,
+) -> Result<(), StepError> {
     let count = chain::tree_steps(plan);
     match reused {
         0 => {}

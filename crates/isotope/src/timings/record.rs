@@ -302,7 +302,12 @@ mod tests {
         let mut record = Record::default();
         for (index, phase) in [(1, Phase::Root), (2, Phase::Root), (3, Phase::Export), (4, Phase::Root)] {
             record.add(ms(index * 10), &step_started(usize::try_from(index).unwrap(), "s", phase, "x"));
-            let finished = Event::StepFinished { index: usize::try_from(index).unwrap(), duration: ms(5), cpu: ms(1), cached: None };
+            let finished = Event::StepFinished {
+                index: usize::try_from(index).unwrap(),
+                duration: ms(5),
+                cpu: ms(1),
+                cached: None,
+            };
             record.add(ms(index * 10 + 6), &finished);
         }
         let phases: Vec<_> = record.phases();
