@@ -162,7 +162,8 @@ impl Course<'_> {
                 return Err(Box::new(give_up(&error, step, build, self.orders)));
             }
             // The programs of the step have all been waited for.
-            self.ends(index, step, begun.elapsed(), cpu::used().saturating_sub(used), cached);
+            let (duration, cpu) = (begun.elapsed(), cpu::used().saturating_sub(used));
+            self.ends(index, StepTime { id: step.id.clone(), duration, cpu, cached });
             if build.done {
                 break;
             }
@@ -175,7 +176,8 @@ impl Course<'_> {
     fn pass(&mut self, plan: &Plan, key: &str) {
         for (number, step) in plan.steps.iter().enumerate() {
             let index = self.begins(number, step);
-            self.ends(index, step, Duration::ZERO, Duration::ZERO, Some(key.chars().take(12).collect()));
+            let (none, cached) = (Duration::ZERO, Some(key.chars().take(12).collect()));
+            self.ends(index, StepTime { id: step.id.clone(), duration: none, cpu: none, cached });
         }
         self.before += plan.steps.len();
     }
@@ -187,9 +189,10 @@ impl Course<'_> {
         index
     }
 
-    fn ends(&mut self, index: usize, step: &Step, duration: Duration, cpu: Duration, cached: Option<String>) {
-        self.events.send(Event::StepFinished { index, duration, cpu, cached: cached.clone() });
-        self.steps.push(StepTime { id: step.id.clone(), duration, cpu, cached });
+    fn ends(&mut self, index: usize, time: StepTime) {
+        let StepTime { id: _, duration, cpu, cached } = time.clone();
+        self.events.send(Event::StepFinished { index, duration, cpu, cached });
+        self.steps.push(time);
     }
 }
 

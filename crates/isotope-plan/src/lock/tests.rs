@@ -88,7 +88,8 @@ fn another_format_is_told_apart_from_a_broken_file() {
 
 #[test]
 fn what_would_lead_out_of_the_cache_is_refused() {
-    let cases: [(fn(&mut LockedPackage), &str); 6] = [
+    type Spoil = fn(&mut LockedPackage);
+    let cases: [(Spoil, &str); 6] = [
         (|package| package.name = "../x".into(), "is no package name"),
         (|package| package.version = "1/2".into(), "is no version"),
         (|package| package.arch = "a b".into(), "is no architecture"),
