@@ -1,11 +1,13 @@
 //! Benchmarks against peers, alternating in one run: qemu-img (export), cp and mke2fs (population), mmdebstrap (cold build), mmdebstrap
-//! with `ostree commit` and `ostree pull` (atomic), diskimage-builder (dib).
+//! with `ostree commit` and `ostree pull` (atomic), diskimage-builder (dib), diskimage-builder and mkosi
+//! where little or nothing has changed (layers).
 //!
 //! Each writes a table to `target/bench/<name>.md` and prints it. Figures are wall-clock and CPU seconds of this machine in
 //! this run; only their ratios mean something elsewhere.
 
 mod atomic;
 mod dib;
+mod layers;
 
 use crate::{Xtask, host};
 use anyhow::{Context, bail};
@@ -17,7 +19,7 @@ use xshell::cmd;
 /// How often each contender runs; the best of them counts.
 const ROUNDS: usize = 2;
 
-/// `cargo xtask bench [build|export|populate|atomic|dib]`.
+/// `cargo xtask bench [build|export|populate|atomic|dib|layers]`; `layers` also with what is built: `debian-cloud`, `debian-atomic` or `dib`.
 pub fn run(xtask: &Xtask, args: &[String]) -> anyhow::Result<ExitCode> {
     host::setup(xtask, host::Need::Everything)?;
     if !host::is_root() {
@@ -27,8 +29,8 @@ pub fn run(xtask: &Xtask, args: &[String]) -> anyhow::Result<ExitCode> {
     let isotope = host::compile(xtask, host::Profile::Release)?;
     let out = xtask.root.join("target/bench");
     xtask.shell.create_dir(&out)?;
-    if !["all", "build", "export", "populate", "atomic", "dib"].contains(&which) {
-        bail!("there is no benchmark `{which}`; there are build, export, populate, atomic, dib");
+    if !["all", "build", "export", "populate", "atomic", "dib", "layers"].contains(&which) {
+        bail!("there is no benchmark `{which}`; there are build, export, populate, atomic, dib, layers");
     }
     if which == "all" || which == "build" {
         build(xtask, &isotope, &out)?;
@@ -57,6 +59,9 @@ pub fn run(xtask: &Xtask, args: &[String]) -> anyhow::Result<ExitCode> {
     }
     if which == "all" || which == "dib" {
         dib::run(xtask, &isotope, &out)?;
+    }
+    if which == "all" || which == "layers" {
+        layers::run(xtask, &isotope, &out, args.get(1).map(String::as_str))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -82,7 +82,7 @@ fn contenders(xtask: &Xtask, isotope: &Path, venv: &Path, work: &Path) -> anyhow
 }
 
 /// The elements of diskimage-builder's package.
-fn elements(xtask: &Xtask, venv: &Path) -> anyhow::Result<PathBuf> {
+pub(super) fn elements(xtask: &Xtask, venv: &Path) -> anyhow::Result<PathBuf> {
     let python = venv.join("bin/python3");
     let ask = "import diskimage_builder; print(diskimage_builder.__path__[0])";
     let package =
@@ -91,7 +91,7 @@ fn elements(xtask: &Xtask, venv: &Path) -> anyhow::Result<PathBuf> {
 }
 
 /// The archives that our own builds use, in the elements' variables.
-fn mirrors(xtask: &Xtask, isotope: &Path) -> anyhow::Result<String> {
+pub(super) fn mirrors(xtask: &Xtask, isotope: &Path) -> anyhow::Result<String> {
     let shell = &xtask.shell;
     let variables = "import json,sys
 p=json.load(sys.stdin)
