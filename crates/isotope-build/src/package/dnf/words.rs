@@ -56,7 +56,13 @@ fn known(lines: &[String], wanted_by: &BTreeMap<String, Vec<String>>) -> Option<
     let unknown: Vec<String> = lines
         .iter()
         .filter_map(|line| {
-            line.strip_prefix("No match for argument: ").or_else(|| line.strip_prefix("No package matches "))
+            // The last one is said of what a lock (or `exclude`) does not allow.
+            let says = [
+                "No match for argument: ",
+                "No package matches ",
+                "All matches were filtered out by exclude filtering for argument: ",
+            ];
+            says.iter().find_map(|words| line.strip_prefix(words))
         })
         .map(|name| {
             let name = name.trim().trim_matches('\'');
