@@ -55,6 +55,9 @@ _isotope() {
             isotope,layout)
                 cmd="isotope__subcmd__layout"
                 ;;
+            isotope,lock)
+                cmd="isotope__subcmd__lock"
+                ;;
             isotope,new)
                 cmd="isotope__subcmd__new"
                 ;;
@@ -73,6 +76,18 @@ _isotope() {
             isotope__subcmd__cache,prune)
                 cmd="isotope__subcmd__cache__subcmd__prune"
                 ;;
+            isotope__subcmd__cache,pull)
+                cmd="isotope__subcmd__cache__subcmd__pull"
+                ;;
+            isotope__subcmd__cache,push)
+                cmd="isotope__subcmd__cache__subcmd__push"
+                ;;
+            isotope__subcmd__cache,show)
+                cmd="isotope__subcmd__cache__subcmd__show"
+                ;;
+            isotope__subcmd__cache,verify)
+                cmd="isotope__subcmd__cache__subcmd__verify"
+                ;;
             isotope__subcmd__cache__subcmd__help,help)
                 cmd="isotope__subcmd__cache__subcmd__help__subcmd__help"
                 ;;
@@ -81,6 +96,18 @@ _isotope() {
                 ;;
             isotope__subcmd__cache__subcmd__help,prune)
                 cmd="isotope__subcmd__cache__subcmd__help__subcmd__prune"
+                ;;
+            isotope__subcmd__cache__subcmd__help,pull)
+                cmd="isotope__subcmd__cache__subcmd__help__subcmd__pull"
+                ;;
+            isotope__subcmd__cache__subcmd__help,push)
+                cmd="isotope__subcmd__cache__subcmd__help__subcmd__push"
+                ;;
+            isotope__subcmd__cache__subcmd__help,show)
+                cmd="isotope__subcmd__cache__subcmd__help__subcmd__show"
+                ;;
+            isotope__subcmd__cache__subcmd__help,verify)
+                cmd="isotope__subcmd__cache__subcmd__help__subcmd__verify"
                 ;;
             isotope__subcmd__elements,help)
                 cmd="isotope__subcmd__elements__subcmd__help"
@@ -139,6 +166,9 @@ _isotope() {
             isotope__subcmd__help,layout)
                 cmd="isotope__subcmd__help__subcmd__layout"
                 ;;
+            isotope__subcmd__help,lock)
+                cmd="isotope__subcmd__help__subcmd__lock"
+                ;;
             isotope__subcmd__help,new)
                 cmd="isotope__subcmd__help__subcmd__new"
                 ;;
@@ -153,6 +183,18 @@ _isotope() {
                 ;;
             isotope__subcmd__help__subcmd__cache,prune)
                 cmd="isotope__subcmd__help__subcmd__cache__subcmd__prune"
+                ;;
+            isotope__subcmd__help__subcmd__cache,pull)
+                cmd="isotope__subcmd__help__subcmd__cache__subcmd__pull"
+                ;;
+            isotope__subcmd__help__subcmd__cache,push)
+                cmd="isotope__subcmd__help__subcmd__cache__subcmd__push"
+                ;;
+            isotope__subcmd__help__subcmd__cache,show)
+                cmd="isotope__subcmd__help__subcmd__cache__subcmd__show"
+                ;;
+            isotope__subcmd__help__subcmd__cache,verify)
+                cmd="isotope__subcmd__help__subcmd__cache__subcmd__verify"
                 ;;
             isotope__subcmd__help__subcmd__elements,list)
                 cmd="isotope__subcmd__help__subcmd__elements__subcmd__list"
@@ -260,7 +302,7 @@ _isotope() {
 
     case "${cmd}" in
         isotope)
-            opts="-v -q -h -V --elements-path --cache-dir --json --verbose --quiet --help --version build plan ostree compose elements check new inspect layout diff boot cache doctor completions generate help"
+            opts="-v -q -h -V --elements-path --cache-dir --json --verbose --quiet --help --version build plan ostree compose elements check new lock inspect layout diff boot cache doctor completions generate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -372,7 +414,7 @@ _isotope() {
             return 0
             ;;
         isotope__subcmd__build)
-            opts="-o -t -j -v -q -h --recipe --name --format --set --size --output-dir --on-error --keep-dir --work --jobs --log-format --timings --elements-path --cache-dir --json --verbose --quiet --help"
+            opts="-o -t -j -v -q -h --recipe --name --format --set --size --output-dir --on-error --keep-dir --work --refresh --no-layers --jobs --locked --lock --offline --log-format --timings --cache-size --elements-path --cache-dir --json --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -422,6 +464,10 @@ _isotope() {
                     COMPREPLY=($(compgen -W "auto memory disk" -- "${cur}"))
                     return 0
                     ;;
+                --refresh)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --jobs)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -430,11 +476,19 @@ _isotope() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --lock)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --log-format)
                     COMPREPLY=($(compgen -W "auto bars text json" -- "${cur}"))
                     return 0
                     ;;
                 --timings)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cache-size)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -454,7 +508,7 @@ _isotope() {
             return 0
             ;;
         isotope__subcmd__cache)
-            opts="-v -q -h --elements-path --cache-dir --json --verbose --quiet --help ls prune help"
+            opts="-v -q -h --elements-path --cache-dir --json --verbose --quiet --help ls show verify prune push pull help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -476,7 +530,7 @@ _isotope() {
             return 0
             ;;
         isotope__subcmd__cache__subcmd__help)
-            opts="ls prune help"
+            opts="ls show verify prune push pull help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -531,6 +585,62 @@ _isotope() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        isotope__subcmd__cache__subcmd__help__subcmd__pull)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        isotope__subcmd__cache__subcmd__help__subcmd__push)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        isotope__subcmd__cache__subcmd__help__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        isotope__subcmd__cache__subcmd__help__subcmd__verify)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         isotope__subcmd__cache__subcmd__ls)
             opts="-v -q -h --elements-path --cache-dir --json --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -554,7 +664,7 @@ _isotope() {
             return 0
             ;;
         isotope__subcmd__cache__subcmd__prune)
-            opts="-v -q -h --older-than --elements-path --cache-dir --json --verbose --quiet --help"
+            opts="-v -q -h --older-than --max-size --layers --all --elements-path --cache-dir --json --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -564,6 +674,98 @@ _isotope() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --max-size)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --elements-path)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cache-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        isotope__subcmd__cache__subcmd__pull)
+            opts="-v -q -h --elements-path --cache-dir --json --verbose --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --elements-path)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cache-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        isotope__subcmd__cache__subcmd__push)
+            opts="-v -q -h --elements-path --cache-dir --json --verbose --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --elements-path)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cache-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        isotope__subcmd__cache__subcmd__show)
+            opts="-v -q -h --files --elements-path --cache-dir --json --verbose --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --elements-path)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cache-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        isotope__subcmd__cache__subcmd__verify)
+            opts="-v -q -h --repair --elements-path --cache-dir --json --verbose --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --elements-path)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -624,7 +826,7 @@ _isotope() {
             return 0
             ;;
         isotope__subcmd__compose)
-            opts="-v -q -h --repo --ref --release --set --version --parent --subject --sign --gpg-homedir --delta --force --from --add --recommends --dry-run --work --keep-dir --log-format --timings --elements-path --cache-dir --json --verbose --quiet --help"
+            opts="-v -q -h --repo --ref --release --set --version --parent --subject --sign --gpg-homedir --delta --force --from --add --recommends --dry-run --work --keep-dir --offline --log-format --timings --elements-path --cache-dir --json --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -894,7 +1096,7 @@ _isotope() {
             return 0
             ;;
         isotope__subcmd__help)
-            opts="build plan ostree compose elements check new inspect layout diff boot cache doctor completions generate help"
+            opts="build plan ostree compose elements check new lock inspect layout diff boot cache doctor completions generate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -936,7 +1138,7 @@ _isotope() {
             return 0
             ;;
         isotope__subcmd__help__subcmd__cache)
-            opts="ls prune"
+            opts="ls show verify prune push pull"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -964,6 +1166,62 @@ _isotope() {
             return 0
             ;;
         isotope__subcmd__help__subcmd__cache__subcmd__prune)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        isotope__subcmd__help__subcmd__cache__subcmd__pull)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        isotope__subcmd__help__subcmd__cache__subcmd__push)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        isotope__subcmd__help__subcmd__cache__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        isotope__subcmd__help__subcmd__cache__subcmd__verify)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1132,6 +1390,20 @@ _isotope() {
             return 0
             ;;
         isotope__subcmd__help__subcmd__layout)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        isotope__subcmd__help__subcmd__lock)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1359,6 +1631,48 @@ _isotope() {
                     return 0
                     ;;
                 --block-size)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --elements-path)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cache-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        isotope__subcmd__lock)
+            opts="-o -v -q -h --recipe --set --output --update --check --fetch --offline --elements-path --cache-dir --json --verbose --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --recipe)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --set)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --update)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -38,6 +38,7 @@ complete -c isotope -n "__fish_isotope_needs_command" -f -a "compose" -d 'Compos
 complete -c isotope -n "__fish_isotope_needs_command" -f -a "elements" -d 'List elements, or show one'
 complete -c isotope -n "__fish_isotope_needs_command" -f -a "check" -d 'Check an element or a recipe'
 complete -c isotope -n "__fish_isotope_needs_command" -f -a "new" -d 'Make a new element or recipe'
+complete -c isotope -n "__fish_isotope_needs_command" -f -a "lock" -d 'Write down which packages, commits and archives a recipe is made of'
 complete -c isotope -n "__fish_isotope_needs_command" -f -a "inspect" -d 'Show what is in an image: partitions, filesystems, boot entries, deployments, packages'
 complete -c isotope -n "__fish_isotope_needs_command" -f -a "layout" -d 'Show what a block device configuration of diskimage-builder makes'
 complete -c isotope -n "__fish_isotope_needs_command" -f -a "diff" -d 'Compare two images'
@@ -60,14 +61,20 @@ complete -c isotope -n "__fish_isotope_using_subcommand build" -l keep-dir -d 'W
 complete -c isotope -n "__fish_isotope_using_subcommand build" -l work -d 'Where the tree is made: in memory where enough is free, or on disk below the cache directory' -r -f -a "auto\t'In memory where enough of it is free'
 memory\t'In memory'
 disk\t'On disk'"
+complete -c isotope -n "__fish_isotope_using_subcommand build" -l refresh -d 'Do again what an earlier build has done: everything, or the steps of an element and what follows them' -r
 complete -c isotope -n "__fish_isotope_using_subcommand build" -s j -l jobs -d 'Threads for compression and copying [default: all processors]' -r
+complete -c isotope -n "__fish_isotope_using_subcommand build" -l lock -d 'The lock file, with --locked, which it implies [default: the recipe\'s path with .lock]' -r -F
 complete -c isotope -n "__fish_isotope_using_subcommand build" -l log-format -d 'How events are shown' -r -f -a "auto\t'Bars on a terminal, lines elsewhere'
 bars\t'Progress bars'
 text\t'A readable log'
 json\t'One JSON object for each event, on stdout'"
 complete -c isotope -n "__fish_isotope_using_subcommand build" -l timings -d 'Tell which steps took how long, and write a timeline [default: OUTPUT_DIR/NAME.timings.html]' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand build" -l cache-size -d 'How much layers in the cache may take; the least recently used go [default: ISOTOPE_CACHE_SIZE, else 20 GiB]' -r
 complete -c isotope -n "__fish_isotope_using_subcommand build" -l elements-path -d 'Directories of elements, before ELEMENTS_PATH and the built-in ones (repeat or separate by colons)' -r -F
 complete -c isotope -n "__fish_isotope_using_subcommand build" -l cache-dir -d 'Where downloads, logs and work directories are kept [default: /var/cache/isotope as root, else ~/.cache/isotope]' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand build" -l no-layers -d 'Neither take what earlier builds left as layers in the cache nor leave any'
+complete -c isotope -n "__fish_isotope_using_subcommand build" -l locked -d 'Build from exactly the packages and commits of the lock file beside the recipe (`isotope lock`), or fail'
+complete -c isotope -n "__fish_isotope_using_subcommand build" -l offline -d 'Use no network: what the cache does not have is named, and the build fails'
 complete -c isotope -n "__fish_isotope_using_subcommand build" -l json -d 'Print data as JSON'
 complete -c isotope -n "__fish_isotope_using_subcommand build" -s v -l verbose -d 'Show more: the output of every tool (-v)'
 complete -c isotope -n "__fish_isotope_using_subcommand build" -s q -l quiet -d 'Show less: only warnings and errors'
@@ -198,6 +205,7 @@ complete -c isotope -n "__fish_isotope_using_subcommand compose" -l delta -d 'Ma
 complete -c isotope -n "__fish_isotope_using_subcommand compose" -l force -d 'Compose even if nothing has changed'
 complete -c isotope -n "__fish_isotope_using_subcommand compose" -l recommends -d 'Also add what those packages recommend'
 complete -c isotope -n "__fish_isotope_using_subcommand compose" -l dry-run -d 'Show what would be done, and do nothing'
+complete -c isotope -n "__fish_isotope_using_subcommand compose" -l offline -d 'Use no network: what the cache does not have is named, and the compose fails'
 complete -c isotope -n "__fish_isotope_using_subcommand compose" -l json -d 'Print data as JSON'
 complete -c isotope -n "__fish_isotope_using_subcommand compose" -s v -l verbose -d 'Show more: the output of every tool (-v)'
 complete -c isotope -n "__fish_isotope_using_subcommand compose" -s q -l quiet -d 'Show less: only warnings and errors'
@@ -259,6 +267,19 @@ complete -c isotope -n "__fish_isotope_using_subcommand new; and __fish_seen_sub
 complete -c isotope -n "__fish_isotope_using_subcommand new; and __fish_seen_subcommand_from help" -f -a "element" -d 'A directory with element.toml, README.md, a hook and a check'
 complete -c isotope -n "__fish_isotope_using_subcommand new; and __fish_seen_subcommand_from help" -f -a "recipe" -d 'A recipe\'s file'
 complete -c isotope -n "__fish_isotope_using_subcommand new; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c isotope -n "__fish_isotope_using_subcommand lock" -l recipe -d 'The recipe\'s file' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand lock" -l set -d 'Set a variable; wins over the recipe and the environment' -r
+complete -c isotope -n "__fish_isotope_using_subcommand lock" -s o -l output -d 'The lock file [default: the recipe\'s path with .lock instead of .toml]' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand lock" -l update -d 'Resolve these packages (or refs) anew, or everything if none is named, and show what changes' -r
+complete -c isotope -n "__fish_isotope_using_subcommand lock" -l elements-path -d 'Directories of elements, before ELEMENTS_PATH and the built-in ones (repeat or separate by colons)' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand lock" -l cache-dir -d 'Where downloads, logs and work directories are kept [default: /var/cache/isotope as root, else ~/.cache/isotope]' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand lock" -l check -d 'Say whether the lock is what would be written now; exit with 1 if it is not'
+complete -c isotope -n "__fish_isotope_using_subcommand lock" -l fetch -d 'Also take all packages of the lock into the cache'
+complete -c isotope -n "__fish_isotope_using_subcommand lock" -l offline -d 'Use no network: resolve from the index files in the cache'
+complete -c isotope -n "__fish_isotope_using_subcommand lock" -l json -d 'Print data as JSON'
+complete -c isotope -n "__fish_isotope_using_subcommand lock" -s v -l verbose -d 'Show more: the output of every tool (-v)'
+complete -c isotope -n "__fish_isotope_using_subcommand lock" -s q -l quiet -d 'Show less: only warnings and errors'
+complete -c isotope -n "__fish_isotope_using_subcommand lock" -s h -l help -d 'Print help'
 complete -c isotope -n "__fish_isotope_using_subcommand inspect" -l elements-path -d 'Directories of elements, before ELEMENTS_PATH and the built-in ones (repeat or separate by colons)' -r -F
 complete -c isotope -n "__fish_isotope_using_subcommand inspect" -l cache-dir -d 'Where downloads, logs and work directories are kept [default: /var/cache/isotope as root, else ~/.cache/isotope]' -r -F
 complete -c isotope -n "__fish_isotope_using_subcommand inspect" -l packages -d 'List every package'
@@ -323,30 +344,67 @@ complete -c isotope -n "__fish_isotope_using_subcommand boot" -l json -d 'Print 
 complete -c isotope -n "__fish_isotope_using_subcommand boot" -s v -l verbose -d 'Show more: the output of every tool (-v)'
 complete -c isotope -n "__fish_isotope_using_subcommand boot" -s q -l quiet -d 'Show less: only warnings and errors'
 complete -c isotope -n "__fish_isotope_using_subcommand boot" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c isotope -n "__fish_isotope_using_subcommand cache; and not __fish_seen_subcommand_from ls prune help" -l elements-path -d 'Directories of elements, before ELEMENTS_PATH and the built-in ones (repeat or separate by colons)' -r -F
-complete -c isotope -n "__fish_isotope_using_subcommand cache; and not __fish_seen_subcommand_from ls prune help" -l cache-dir -d 'Where downloads, logs and work directories are kept [default: /var/cache/isotope as root, else ~/.cache/isotope]' -r -F
-complete -c isotope -n "__fish_isotope_using_subcommand cache; and not __fish_seen_subcommand_from ls prune help" -l json -d 'Print data as JSON'
-complete -c isotope -n "__fish_isotope_using_subcommand cache; and not __fish_seen_subcommand_from ls prune help" -s v -l verbose -d 'Show more: the output of every tool (-v)'
-complete -c isotope -n "__fish_isotope_using_subcommand cache; and not __fish_seen_subcommand_from ls prune help" -s q -l quiet -d 'Show less: only warnings and errors'
-complete -c isotope -n "__fish_isotope_using_subcommand cache; and not __fish_seen_subcommand_from ls prune help" -s h -l help -d 'Print help'
-complete -c isotope -n "__fish_isotope_using_subcommand cache; and not __fish_seen_subcommand_from ls prune help" -f -a "ls" -d 'List what is kept, with sizes'
-complete -c isotope -n "__fish_isotope_using_subcommand cache; and not __fish_seen_subcommand_from ls prune help" -f -a "prune" -d 'Remove what is kept'
-complete -c isotope -n "__fish_isotope_using_subcommand cache; and not __fish_seen_subcommand_from ls prune help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and not __fish_seen_subcommand_from ls show verify prune push pull help" -l elements-path -d 'Directories of elements, before ELEMENTS_PATH and the built-in ones (repeat or separate by colons)' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and not __fish_seen_subcommand_from ls show verify prune push pull help" -l cache-dir -d 'Where downloads, logs and work directories are kept [default: /var/cache/isotope as root, else ~/.cache/isotope]' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and not __fish_seen_subcommand_from ls show verify prune push pull help" -l json -d 'Print data as JSON'
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and not __fish_seen_subcommand_from ls show verify prune push pull help" -s v -l verbose -d 'Show more: the output of every tool (-v)'
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and not __fish_seen_subcommand_from ls show verify prune push pull help" -s q -l quiet -d 'Show less: only warnings and errors'
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and not __fish_seen_subcommand_from ls show verify prune push pull help" -s h -l help -d 'Print help'
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and not __fish_seen_subcommand_from ls show verify prune push pull help" -f -a "ls" -d 'List what is kept: the parts of the cache with their sizes, and the layers of steps'
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and not __fish_seen_subcommand_from ls show verify prune push pull help" -f -a "show" -d 'Show a layer: its steps, what its key is made of, what it stands on, and what it holds'
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and not __fish_seen_subcommand_from ls show verify prune push pull help" -f -a "verify" -d 'Compare layers with what they were when they were made'
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and not __fish_seen_subcommand_from ls show verify prune push pull help" -f -a "prune" -d 'Remove what is kept; nothing that a running build uses'
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and not __fish_seen_subcommand_from ls show verify prune push pull help" -f -a "push" -d 'Give layers to an OCI registry, so that other machines need not build them'
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and not __fish_seen_subcommand_from ls show verify prune push pull help" -f -a "pull" -d 'Take layers from an OCI registry'
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and not __fish_seen_subcommand_from ls show verify prune push pull help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from ls" -l elements-path -d 'Directories of elements, before ELEMENTS_PATH and the built-in ones (repeat or separate by colons)' -r -F
 complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from ls" -l cache-dir -d 'Where downloads, logs and work directories are kept [default: /var/cache/isotope as root, else ~/.cache/isotope]' -r -F
 complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from ls" -l json -d 'Print data as JSON'
 complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from ls" -s v -l verbose -d 'Show more: the output of every tool (-v)'
 complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from ls" -s q -l quiet -d 'Show less: only warnings and errors'
 complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help'
-complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from prune" -l older-than -d 'Only files older than this many days' -r
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from show" -l elements-path -d 'Directories of elements, before ELEMENTS_PATH and the built-in ones (repeat or separate by colons)' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from show" -l cache-dir -d 'Where downloads, logs and work directories are kept [default: /var/cache/isotope as root, else ~/.cache/isotope]' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from show" -l files -d 'List every name in it, not only how much is in each directory'
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from show" -l json -d 'Print data as JSON'
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Show more: the output of every tool (-v)'
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Show less: only warnings and errors'
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from verify" -l elements-path -d 'Directories of elements, before ELEMENTS_PATH and the built-in ones (repeat or separate by colons)' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from verify" -l cache-dir -d 'Where downloads, logs and work directories are kept [default: /var/cache/isotope as root, else ~/.cache/isotope]' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from verify" -l repair -d 'Remove those that are damaged, and those that stand on them'
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from verify" -l json -d 'Print data as JSON'
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from verify" -s v -l verbose -d 'Show more: the output of every tool (-v)'
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from verify" -s q -l quiet -d 'Show less: only warnings and errors'
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from verify" -s h -l help -d 'Print help'
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from prune" -l older-than -d 'Only what was not used for this many days' -r
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from prune" -l max-size -d 'Only layers, the least recently used first, until those that are left take no more than this' -r
 complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from prune" -l elements-path -d 'Directories of elements, before ELEMENTS_PATH and the built-in ones (repeat or separate by colons)' -r -F
 complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from prune" -l cache-dir -d 'Where downloads, logs and work directories are kept [default: /var/cache/isotope as root, else ~/.cache/isotope]' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from prune" -l layers -d 'Only layers'
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from prune" -l all -d 'Everything: layers, kept images, repositories, downloads, logs; so it is without --layers and --max-size'
 complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from prune" -l json -d 'Print data as JSON'
 complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from prune" -s v -l verbose -d 'Show more: the output of every tool (-v)'
 complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from prune" -s q -l quiet -d 'Show less: only warnings and errors'
 complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from prune" -s h -l help -d 'Print help'
-complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from help" -f -a "ls" -d 'List what is kept, with sizes'
-complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from help" -f -a "prune" -d 'Remove what is kept'
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from push" -l elements-path -d 'Directories of elements, before ELEMENTS_PATH and the built-in ones (repeat or separate by colons)' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from push" -l cache-dir -d 'Where downloads, logs and work directories are kept [default: /var/cache/isotope as root, else ~/.cache/isotope]' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from push" -l json -d 'Print data as JSON'
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from push" -s v -l verbose -d 'Show more: the output of every tool (-v)'
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from push" -s q -l quiet -d 'Show less: only warnings and errors'
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from push" -s h -l help -d 'Print help'
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from pull" -l elements-path -d 'Directories of elements, before ELEMENTS_PATH and the built-in ones (repeat or separate by colons)' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from pull" -l cache-dir -d 'Where downloads, logs and work directories are kept [default: /var/cache/isotope as root, else ~/.cache/isotope]' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from pull" -l json -d 'Print data as JSON'
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from pull" -s v -l verbose -d 'Show more: the output of every tool (-v)'
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from pull" -s q -l quiet -d 'Show less: only warnings and errors'
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from pull" -s h -l help -d 'Print help'
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from help" -f -a "ls" -d 'List what is kept: the parts of the cache with their sizes, and the layers of steps'
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from help" -f -a "show" -d 'Show a layer: its steps, what its key is made of, what it stands on, and what it holds'
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from help" -f -a "verify" -d 'Compare layers with what they were when they were made'
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from help" -f -a "prune" -d 'Remove what is kept; nothing that a running build uses'
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from help" -f -a "push" -d 'Give layers to an OCI registry, so that other machines need not build them'
+complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from help" -f -a "pull" -d 'Take layers from an OCI registry'
 complete -c isotope -n "__fish_isotope_using_subcommand cache; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c isotope -n "__fish_isotope_using_subcommand doctor" -l elements-path -d 'Directories of elements, before ELEMENTS_PATH and the built-in ones (repeat or separate by colons)' -r -F
 complete -c isotope -n "__fish_isotope_using_subcommand doctor" -l cache-dir -d 'Where downloads, logs and work directories are kept [default: /var/cache/isotope as root, else ~/.cache/isotope]' -r -F
@@ -366,22 +424,23 @@ complete -c isotope -n "__fish_isotope_using_subcommand generate" -l json -d 'Pr
 complete -c isotope -n "__fish_isotope_using_subcommand generate" -s v -l verbose -d 'Show more: the output of every tool (-v)'
 complete -c isotope -n "__fish_isotope_using_subcommand generate" -s q -l quiet -d 'Show less: only warnings and errors'
 complete -c isotope -n "__fish_isotope_using_subcommand generate" -s h -l help -d 'Print help'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new inspect layout diff boot cache doctor completions generate help" -f -a "build" -d 'Build an image from a recipe or from elements'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new inspect layout diff boot cache doctor completions generate help" -f -a "plan" -d 'Show what a build would do, in order'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new inspect layout diff boot cache doctor completions generate help" -f -a "ostree" -d 'Look into ostree repositories, remotes, and images with atomic systems'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new inspect layout diff boot cache doctor completions generate help" -f -a "compose" -d 'Compose an ostree commit from packages, by a treefile'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new inspect layout diff boot cache doctor completions generate help" -f -a "elements" -d 'List elements, or show one'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new inspect layout diff boot cache doctor completions generate help" -f -a "check" -d 'Check an element or a recipe'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new inspect layout diff boot cache doctor completions generate help" -f -a "new" -d 'Make a new element or recipe'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new inspect layout diff boot cache doctor completions generate help" -f -a "inspect" -d 'Show what is in an image: partitions, filesystems, boot entries, deployments, packages'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new inspect layout diff boot cache doctor completions generate help" -f -a "layout" -d 'Show what a block device configuration of diskimage-builder makes'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new inspect layout diff boot cache doctor completions generate help" -f -a "diff" -d 'Compare two images'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new inspect layout diff boot cache doctor completions generate help" -f -a "boot" -d 'Boot an image in QEMU'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new inspect layout diff boot cache doctor completions generate help" -f -a "cache" -d 'What is kept between builds'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new inspect layout diff boot cache doctor completions generate help" -f -a "doctor" -d 'What this host can do, and what to install'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new inspect layout diff boot cache doctor completions generate help" -f -a "completions" -d 'Print a shell\'s completion script'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new inspect layout diff boot cache doctor completions generate help" -f -a "generate" -d 'Write the generated documentation'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new inspect layout diff boot cache doctor completions generate help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new lock inspect layout diff boot cache doctor completions generate help" -f -a "build" -d 'Build an image from a recipe or from elements'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new lock inspect layout diff boot cache doctor completions generate help" -f -a "plan" -d 'Show what a build would do, in order'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new lock inspect layout diff boot cache doctor completions generate help" -f -a "ostree" -d 'Look into ostree repositories, remotes, and images with atomic systems'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new lock inspect layout diff boot cache doctor completions generate help" -f -a "compose" -d 'Compose an ostree commit from packages, by a treefile'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new lock inspect layout diff boot cache doctor completions generate help" -f -a "elements" -d 'List elements, or show one'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new lock inspect layout diff boot cache doctor completions generate help" -f -a "check" -d 'Check an element or a recipe'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new lock inspect layout diff boot cache doctor completions generate help" -f -a "new" -d 'Make a new element or recipe'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new lock inspect layout diff boot cache doctor completions generate help" -f -a "lock" -d 'Write down which packages, commits and archives a recipe is made of'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new lock inspect layout diff boot cache doctor completions generate help" -f -a "inspect" -d 'Show what is in an image: partitions, filesystems, boot entries, deployments, packages'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new lock inspect layout diff boot cache doctor completions generate help" -f -a "layout" -d 'Show what a block device configuration of diskimage-builder makes'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new lock inspect layout diff boot cache doctor completions generate help" -f -a "diff" -d 'Compare two images'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new lock inspect layout diff boot cache doctor completions generate help" -f -a "boot" -d 'Boot an image in QEMU'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new lock inspect layout diff boot cache doctor completions generate help" -f -a "cache" -d 'What is kept between builds'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new lock inspect layout diff boot cache doctor completions generate help" -f -a "doctor" -d 'What this host can do, and what to install'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new lock inspect layout diff boot cache doctor completions generate help" -f -a "completions" -d 'Print a shell\'s completion script'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new lock inspect layout diff boot cache doctor completions generate help" -f -a "generate" -d 'Write the generated documentation'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new lock inspect layout diff boot cache doctor completions generate help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c isotope -n "__fish_isotope_using_subcommand help; and __fish_seen_subcommand_from ostree" -f -a "refs" -d 'List the refs, and what they point at'
 complete -c isotope -n "__fish_isotope_using_subcommand help; and __fish_seen_subcommand_from ostree" -f -a "log" -d 'Show a commit and those before it'
 complete -c isotope -n "__fish_isotope_using_subcommand help; and __fish_seen_subcommand_from ostree" -f -a "ls" -d 'List the files of a commit'
@@ -393,5 +452,9 @@ complete -c isotope -n "__fish_isotope_using_subcommand help; and __fish_seen_su
 complete -c isotope -n "__fish_isotope_using_subcommand help; and __fish_seen_subcommand_from elements" -f -a "show" -d 'Show an element: variables, phases, dependencies, README'
 complete -c isotope -n "__fish_isotope_using_subcommand help; and __fish_seen_subcommand_from new" -f -a "element" -d 'A directory with element.toml, README.md, a hook and a check'
 complete -c isotope -n "__fish_isotope_using_subcommand help; and __fish_seen_subcommand_from new" -f -a "recipe" -d 'A recipe\'s file'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and __fish_seen_subcommand_from cache" -f -a "ls" -d 'List what is kept, with sizes'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and __fish_seen_subcommand_from cache" -f -a "prune" -d 'Remove what is kept'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and __fish_seen_subcommand_from cache" -f -a "ls" -d 'List what is kept: the parts of the cache with their sizes, and the layers of steps'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and __fish_seen_subcommand_from cache" -f -a "show" -d 'Show a layer: its steps, what its key is made of, what it stands on, and what it holds'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and __fish_seen_subcommand_from cache" -f -a "verify" -d 'Compare layers with what they were when they were made'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and __fish_seen_subcommand_from cache" -f -a "prune" -d 'Remove what is kept; nothing that a running build uses'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and __fish_seen_subcommand_from cache" -f -a "push" -d 'Give layers to an OCI registry, so that other machines need not build them'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and __fish_seen_subcommand_from cache" -f -a "pull" -d 'Take layers from an OCI registry'

@@ -1,3 +1,5 @@
+//! The format of a lock file, its refusals, and what differs between two.
+
 use super::*;
 use std::path::Path;
 

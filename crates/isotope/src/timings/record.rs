@@ -120,8 +120,8 @@ impl Record {
                 commands: Vec::new(),
             }),
             Event::StepFinished { index, duration, cpu, cached } => {
-                let cached = cached.as_ref().map_or_else(|| "miss".to_owned(), |key| format!("hit {key}"));
-                self.finished(at, *index, Taken { wall: *duration, cpu: *cpu, cached: Some(&cached) });
+                let cached = cached.as_ref().map(|key| format!("hit {key}"));
+                self.finished(at, *index, Taken { wall: *duration, cpu: *cpu, cached: cached.as_deref() });
             }
             Event::Failed(failure) => self.ending = Ending::Failed(failure.message.clone()),
             Event::Finished { outputs, .. } => self.ending = Ending::Finished(outputs.clone()),
