@@ -27,7 +27,20 @@ impl Random {
 
 fn start(cache: &Path, out: &Path, work: &str) -> Child {
     isotope_command(cache)
-        .args(["--quiet", "build", "tiny-os", "tiny-disk", "-o", "tiny", "-t", "qcow2,raw,vmdk", "--work", work])
+        // Everything is done, and layers are made and replaced, each time.
+        .args([
+            "--quiet",
+            "build",
+            "--refresh",
+            "tiny-os",
+            "tiny-disk",
+            "-o",
+            "tiny",
+            "-t",
+            "qcow2,raw,vmdk",
+            "--work",
+            work,
+        ])
         .args(["--set", "tiny-os.sleep=0.2", "--output-dir"])
         .arg(out)
         .stdin(Stdio::null())

@@ -12,7 +12,7 @@ use crate::report::{Report, StepTime};
 use crate::sandbox::TargetRoot;
 use crate::work::Work;
 use crate::{failed_state, manifest, step};
-use isotope_plan::{Plan, Step};
+use isotope_plan::{Plan, Step, StepAction};
 use isotope_sys::namespace::{self, Channel};
 use isotope_sys::{command, cpu};
 use serde::{Deserialize, Serialize};
@@ -76,7 +76,17 @@ pub(crate) fn main(orders: Orders<'_>, channel: Channel) -> i32 {
 
 fn execute(orders: Orders<'_>, events: &Events) -> Result<Report, Box<Failure>> {
     let start = Instant::now();
-    let fail = |error: StepError| Box::new(outside(&error, orders.log));
+    // What cannot be known of the archives before the first step, is the fault of the step that needs them.
+    let fail = |error: StepError| {
+        let all = orders.plan.with_inputs().flat_map(|plan| &plan.steps);
+        let step = all.into_iter().find(|step| {
+            matches!(
+                (&error, &step.action),
+                (StepError::Package(_), StepAction::Bootstrap(_)) | (StepError::Ostree(_), StepAction::OstreeDeploy(_))
+            )
+        });
+        Box::new(step.map_or_else(|| outside(&error, orders.log), |step| error.explain(step, orders.log)))
+    };
     let ground = Work::ground(orders.work, &orders.cache.mount()).map_err(fail)?;
     let total = orders.plan.with_inputs().map(|plan| plan.steps.len()).sum();
     let mut course = Course { orders, events, total, before: 0, steps: Vec::with_capacity(total) };
@@ -205,7 +215,8 @@ fn take(step: &Step, number: usize, build: &mut Build<'_>) -> Result<(), StepErr
     let result = step::of(&step.action).run(step, build);
     namespace::kill_leftovers();
     result?;
-    if matches!(build.stage, Stage::Tree) { layers::done(build, number) } else { Ok(()) }
+    let of_tree = build.layers.as_ref().is_some_and(|layers| layers.is_of_tree(number));
+    if of_tree { layers::done(build, number) } else { Ok(()) }
 }
 
 fn prepare<'a>(

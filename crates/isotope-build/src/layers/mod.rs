@@ -112,6 +112,11 @@ impl Layers {
         Some(self.links.get(index)?.key.as_ref()?.short().to_owned())
     }
 
+    /// Whether the step at `index` works on the tree.
+    pub(crate) const fn is_of_tree(&self, index: usize) -> bool {
+        index < self.steps
+    }
+
     /// Whether the tree is to be sealed before the step at `index`.
     pub(crate) fn seals(&self, plan: &Plan, index: usize) -> bool {
         index == self.steps && self.links.len() > self.steps && self.next <= self.steps && plan.steps.len() > index
@@ -134,7 +139,7 @@ fn keep(layers: &mut Layers, build: &mut Build<'_>, index: usize) -> Result<(), 
     if !leave(build)? {
         build.events.output("no layer ends here: hooks have mounted something in the tree");
         layers.stack = Some(stack);
-        return enter(build);
+        return Ok(());
     }
     if let Err(error) = stack.unmount() {
         // Something is still open there. What follows goes into the same layer.

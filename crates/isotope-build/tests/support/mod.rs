@@ -122,6 +122,31 @@ impl Bench {
         )
     }
 
+    /// A hook of an element of its own, in `elements/ELEMENT`.
+    pub fn hook_of(&mut self, element: &str, phase: Phase, script: &str) -> &mut Self {
+        let dir = self.path("elements").join(element);
+        let path = dir.join(format!("{phase}.d/50-{element}"));
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, script).unwrap();
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+        let place = if phase.place() == Place::Host { Place::Host } else { Place::Target };
+        self.step(
+            phase,
+            element,
+            StepAction::Hook(Hook { script: path, element_dir: dir, place, env: BTreeMap::new() }),
+        )
+    }
+
+    /// A variable of the hook that a step runs.
+    pub fn set(&mut self, step: &str, name: &str, value: &str) {
+        let hooks = self.steps.iter_mut().filter(|known| known.title == step);
+        for step in hooks {
+            if let StepAction::Hook(hook) = &mut step.action {
+                hook.env.insert(name.to_owned(), EnvValue::from(value.to_owned()));
+            }
+        }
+    }
+
     pub fn step(&mut self, phase: Phase, name: &str, action: StepAction) -> &mut Self {
         let origin = Origin { element: "tiny".into(), file: None, line: None };
         self.steps.push(Step { id: format!("{phase}/{name}"), phase, origin, title: name.to_owned(), action });

@@ -1,4 +1,4 @@
-//! `isotope-run-plan PLAN.json OUT_DIR CACHE_DIR [memory|disk] [shell|keep=DIR] [lock=FILE] [offline]`: runs a plan, prints events
+//! `isotope-run-plan PLAN.json OUT_DIR CACHE_DIR [memory|disk] [shell|keep=DIR] [lock=FILE] [offline] [layers] [clock]`: runs a plan, prints events
 //! as JSON lines, then the report. With `write-lock=FILE [update|update=NAME,…]`, writes its lock instead. Exit status: 0, 1 (failed), 2 (preflight), 128 + signal.
 
 use isotope_build::lock::Update;
@@ -12,13 +12,16 @@ fn main() {
     let [plan, out, cache, rest @ ..] = args.as_slice() else {
         std::process::exit(64);
     };
-    let mut options = BuildOptions::new(out, cache);
+    // What a test looks at is a build from nothing, unless it says otherwise.
+    let mut options = BuildOptions { layers: false, ..BuildOptions::new(out, cache) };
     let (mut write, mut update) = (None, Update::Missing);
     for word in rest {
         match word.as_str() {
             "memory" => options.work = WorkPlace::Memory,
             "disk" => options.work = WorkPlace::Disk,
             "offline" => options.offline = true,
+            "layers" => options.layers = true,
+            "clock" => options.fixed_clock = true,
             "shell" => options.on_error = OnError::Shell,
             other => match other.split_once('=') {
                 Some(("keep", dir)) => options.on_error = OnError::Keep(dir.into()),

@@ -93,6 +93,10 @@ pub fn build(options: &Options, dry_run: bool) -> anyhow::Result<ExitCode> {
     Ok(code)
 }
 
+/// `1`: phases that an earlier build has done are taken from the cache. Its hooks are then trusted to depend on nothing but elements,
+/// variables and phases before: what they fetch is not looked at.
+const LAYERS: &str = "ISOTOPE_LAYERS";
+
 /// What bears the image's name: outputs, their digests, what hooks put beside them.
 fn outputs(request: &Request) -> std::io::Result<Vec<PathBuf>> {
     let prefix = format!("{}.", request.stem());
@@ -105,6 +109,9 @@ fn outputs(request: &Request) -> std::io::Result<Vec<PathBuf>> {
 fn run(plan: &Plan, request: &Request, cache_dir: PathBuf, mut log: super::log::Log) -> anyhow::Result<ExitCode> {
     let options = BuildOptions {
         work: if request.no_tmpfs { WorkPlace::Disk } else { WorkPlace::Auto },
+        // Not by default: hooks fetch what no key knows of.
+        layers: request.environment.get(LAYERS).is_some_and(|value| value == "1"),
+        fixed_clock: request.environment.contains_key("SOURCE_DATE_EPOCH"),
         ..BuildOptions::new(request.out_dir(), cache_dir)
     };
     let bound = upkeep::by_variable(request.environment.get(upkeep::VARIABLE))?;

@@ -24,6 +24,7 @@ Environment:
                                 what elements keep between builds
   DIB_QUIET, DIB_NO_TIMESTAMP, DIB_DEBUG_TRACE
                                 the log; DIB_QUIET=1 is the default with --logfile
+  ISOTOPE_LAYERS=1              take phases that an earlier build has done from the cache
   ISOTOPE_TIMINGS=1             tell which phases took how long, and write NAME.timings.html
   ISOTOPE_CACHE_SIZE [20GiB]    how much layers in the cache may take; the least recently used go
   DIB_NO_TMPFS, DIB_MIN_TMPFS (GB), TMP_DIR

@@ -99,7 +99,7 @@ pub(super) fn dib(xtask: &Xtask, isotope: &Path, work: &Path) -> anyhow::Result<
     let ours = Program {
         name: "isotope as disk-image-create",
         program: link,
-        env: format!("ISOTOPE_DATA_DIR={}", xtask.root.display()),
+        env: format!("ISOTOPE_LAYERS=1 ISOTOPE_DATA_DIR={}", xtask.root.display()),
         ours: true,
     };
     let file = elements.join(HOOK).join("finalise.d/99-bench");
