@@ -6,6 +6,7 @@
 //! logs/             trace logs
 //! layers/           what steps left behind (`isotope_cache`)
 //! images/KEY/       outputs of earlier builds
+//! disks/KEY/        disks of earlier builds, without what boot loaders and later hooks do
 //! composes/KEY      what a compose of the same inputs gave
 //! mount/            empty; where a build mounts its work in its own namespace
 //! work/NAME/        a build's work on disk; locked while the build lives
@@ -75,6 +76,11 @@ impl Cache {
     /// Outputs of earlier builds.
     pub(crate) fn images(&self) -> Result<PathBuf, StepError> {
         self.part("images")
+    }
+
+    /// Disks of earlier builds.
+    pub(crate) fn disks(&self) -> Result<PathBuf, StepError> {
+        self.part("disks")
     }
 
     /// What composes gave.

@@ -138,6 +138,9 @@ fn execute(orders: Orders<'_>, events: &Events) -> Result<Report, Box<Failure>> 
     let geometry = if let Stage::Closed(geometry) = &build.stage { Some(geometry) } else { None };
     if given.is_none() {
         report.manifest = manifest::write(orders.plan, orders.options, geometry, &report).map_err(fail)?;
+        if let Some(layers) = &mut build.layers {
+            layers.give(events);
+        }
         if let Some(image) = &build.image {
             image.keep(orders.plan, &build.products.exported, &report).map_err(fail)?;
         }
@@ -174,12 +177,23 @@ impl Course<'_> {
             // The programs of the step have all been waited for.
             let (duration, cpu) = (begun.elapsed(), cpu::used().saturating_sub(used));
             self.ends(index, StepTime { id: step.id.clone(), duration, cpu, cached });
+            if self.orders.options.shell_at.as_ref() == Some(&step.id) {
+                self.show(build, step)?;
+                build.done = true;
+            }
             if build.done {
                 break;
             }
         }
         self.before += build.plan.steps.len();
         Ok(())
+    }
+
+    /// A shell behind a step.
+    fn show(&self, build: &Build<'_>, step: &Step) -> Result<(), Box<Failure>> {
+        let shown = failed_state::look(build, step);
+        namespace::kill_leftovers();
+        shown.map_err(|error| Box::new(error.explain(step, self.orders.log)))
     }
 
     /// All steps of a plan are what an earlier build has done, under `key`.
@@ -300,7 +314,7 @@ fn panicked(panic: &(dyn Any + Send), log: &Path) -> Failure {
 }
 
 /// A failure that is no step's.
-fn outside(error: &StepError, log: &Path) -> Failure {
+pub(crate) fn outside(error: &StepError, log: &Path) -> Failure {
     let mut message = error.to_string();
     if let Some(source) = std::error::Error::source(error) {
         message = format!("{message}: {source}");

@@ -65,6 +65,9 @@ pub(crate) enum StepError {
     /// Outputs could not be kept.
     #[error(transparent)]
     Kept(Box<isotope_image::export::kept::KeptError>),
+    /// A registry of layers is not one.
+    #[error(transparent)]
+    Registry(Box<isotope_registry::RegistryError>),
     /// The store of layers failed.
     #[error(transparent)]
     Layers(Box<isotope_cache::CacheError>),

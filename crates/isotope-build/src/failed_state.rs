@@ -3,6 +3,8 @@
 use crate::build::Build;
 use crate::error::StepError;
 use crate::event::{Event, Failure};
+use crate::sandbox::Purpose;
+use isotope_plan::Step;
 use isotope_sys::command::Tool;
 use std::path::Path;
 
@@ -24,22 +26,26 @@ pub(crate) fn keep(build: &Build<'_>, dir: &Path) -> Result<String, StepError> {
 
 /// Opens a shell where the step failed: in its sandbox if it ran in one, else on the host; with its environment.
 pub(crate) fn shell(build: &Build<'_>, failure: &Failure) -> Result<(), StepError> {
+    let step = failure.step.as_deref().unwrap_or("the build");
+    let head = format!("{step} failed: {}\n{}\n", failure.message, failure.tail.join("\n"));
+    open(build, build.scene.purpose.as_ref(), &head)
+}
+
+/// Opens a shell in the state behind a step: in the target, if it has a shell.
+pub(crate) fn look(build: &Build<'_>, step: &Step) -> Result<(), StepError> {
+    open(build, Some(&Purpose::default()), &format!("{} is done ({}).\n", step.id, step.title))
+}
+
+fn open(build: &Build<'_>, purpose: Option<&Purpose>, head: &str) -> Result<(), StepError> {
     let tree = build.target.tree();
     let inside = ["/bin/bash", "/bin/sh"].into_iter().find(|path| build.has_tree() && tree.exists(path));
-    let what = |place: &str| {
-        let step = failure.step.as_deref().unwrap_or("the build");
-        format!(
-            "{step} failed: {}\n{}\nThis is a shell {place}; `exit` ends the build.",
-            failure.message,
-            failure.tail.join("\n")
-        )
-    };
-    let sandbox = match (&build.scene.purpose, inside) {
+    let what = |place: &str| format!("{head}This is a shell {place}; `exit` ends the build.");
+    let sandbox = match (purpose, inside) {
         (Some(purpose), Some(program)) => Some((build.target.enter(purpose)?, program)),
         _ => None,
     };
     let (tool, message) = match &sandbox {
-        Some((sandbox, program)) => (sandbox.tool(program)?, what("in the target, in the sandbox of the failed step")),
+        Some((sandbox, program)) => (sandbox.tool(program)?, what("in the target, in the sandbox of its steps")),
         None => {
             let tool =
                 Tool::new("/bin/sh").env("TARGET_ROOT", tree.host_path()).current_dir(build.work.host_directory());

@@ -28,6 +28,7 @@ mod step;
 mod tree_kind;
 mod work;
 
+pub use layers::forecast::{Forecast, StepForecast, forecast};
 pub use event::{Event, Events, Failure, FailureClass, PackageDiff};
 pub use options::{BuildOptions, OnError, Refresh, WorkPlace};
 pub use report::{BuildError, CommitReport, DeployedCommit, OutputFile, Problem, Report, StepTime};

@@ -53,6 +53,14 @@ pub struct BuildOptions {
     pub layers: bool,
     /// Elements whose steps are done again, with all that follow: [`Refresh`].
     pub refresh: Refresh,
+    /// Open a shell in the state behind the step of that id, and do nothing further.
+    pub shell_at: Option<String>,
+    /// Registries from which layers are taken that the cache does not have: `HOST[:PORT]/REPOSITORY`.
+    pub cache_from: Vec<String>,
+    /// The registry that gets the layers of a build that succeeds.
+    pub cache_to: Option<String>,
+    /// The environment that says where credentials of registries are (`REGISTRY_AUTH_FILE`, `HOME`, …).
+    pub credentials: BTreeMap<String, String>,
     /// The user has set the build's clock (`SOURCE_DATE_EPOCH`): then it is an input of every step. Otherwise it is the time of the
     /// build, and steps that were done at another time are still the same.
     pub fixed_clock: bool,
@@ -86,6 +94,10 @@ impl BuildOptions {
             offline: false,
             layers: true,
             refresh: Refresh::default(),
+            shell_at: None,
+            cache_from: Vec::new(),
+            cache_to: None,
+            credentials: BTreeMap::new(),
             fixed_clock: false,
         }
     }

@@ -6,10 +6,10 @@ use crate::event::Events;
 use crate::options::BuildOptions;
 use crate::package::{self, ArchiveCtx};
 use crate::step::ostree_deploy;
-use crate::work::Work;
 use isotope_ostree::{Mode, Pull, Remote, Repo};
 use isotope_plan::{OstreeDeploy, Plan, StepAction};
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// The archives of a plan: each suite's name, and what tells its state from any other (the date and digest of what is signed). A plan
 /// without archives has none.
@@ -17,7 +17,7 @@ pub(super) fn identity(
     plan: &Plan,
     options: &BuildOptions,
     cache: &Cache,
-    work: &Work,
+    scratch: &Path,
     events: &Events,
 ) -> Result<BTreeMap<String, String>, StepError> {
     let bootstrap = plan.steps.iter().find_map(|step| match &step.action {
@@ -26,7 +26,7 @@ pub(super) fn identity(
     });
     let mut known = BTreeMap::new();
     if let Some(deploy) = plan.deployment() {
-        known.insert(format!("ref {}", deploy.rev), commit(deploy, work)?);
+        known.insert(format!("ref {}", deploy.rev), commit(deploy, scratch)?);
     }
     let Some(bootstrap) = bootstrap else { return Ok(known) };
     // A lock says which packages there are, whatever the archives have now.
@@ -35,7 +35,7 @@ pub(super) fn identity(
         known.insert("lock".to_owned(), super::inputs::json(tree));
         return Ok(known);
     }
-    let scratch = work.room().join("archive");
+    let scratch = scratch.join("archive");
     std::fs::create_dir_all(&scratch).map_err(StepError::io("make", &scratch))?;
     let family = plan.target.family;
     let cache_dir = cache.packages(package::directory(family)).map_err(|error| StepError::Cache(Box::new(error)))?;
@@ -56,8 +56,8 @@ pub(super) fn identity(
 }
 
 /// The commit that a deployment will be of.
-fn commit(deploy: &OstreeDeploy, work: &Work) -> Result<String, StepError> {
-    let path = work.room().join("refs");
+fn commit(deploy: &OstreeDeploy, scratch: &Path) -> Result<String, StepError> {
+    let path = scratch.join("refs");
     let repo = Repo::create(&path, Mode::Archive)?;
     repo.set_remote(&Remote::new(&deploy.remote, &deploy.url, ostree_deploy::signers(&deploy.verify)))?;
     let mut found = repo.probe(&Pull::new(&deploy.remote, [&deploy.rev]))?;

@@ -31,7 +31,7 @@ pub(crate) fn place(build: &Build<'_>, orders: Orders<'_>) -> Result<Option<Path
     if !orders.options.layers || build.plan.steps.iter().any(|step| derived(&step.action)) {
         return Ok(None);
     }
-    let archives = archive::identity(build.plan, orders.options, orders.cache, &build.work, &build.events)?;
+    let archives = archive::identity(build.plan, orders.options, orders.cache, build.work.room(), &build.events)?;
     let mut inputs: Inputs = archives.into_iter().map(|(suite, state)| (format!("archive {suite}"), state)).collect();
     inputs.insert("isotope".to_owned(), program()?);
     inputs.insert("compose".to_owned(), compose::inputs(build.plan, &[])?);

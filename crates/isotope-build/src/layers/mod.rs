@@ -9,9 +9,12 @@
 
 mod archive;
 mod chain;
+pub(crate) mod forecast;
 pub(crate) mod composed;
 pub(crate) mod image;
+pub(crate) mod disk;
 mod inputs;
+mod shared;
 mod sources;
 pub(crate) mod state;
 mod story;
@@ -26,6 +29,7 @@ use crate::work::Work;
 use chain::Link;
 use isotope_cache::{CacheError, Held, Key, Layer, LayerStep, Stack, Store};
 use isotope_plan::{Plan, Step, StepAction};
+use shared::Shared;
 use sources::Sources;
 use std::path::Path;
 use std::time::Instant;
@@ -40,6 +44,7 @@ impl From<CacheError> for StepError {
 #[derive(Debug)]
 pub(crate) struct Layers {
     store: Store,
+    shared: Shared,
     links: Vec<Link>,
     /// How many steps of the plan are among them: the seal is none.
     steps: usize,
@@ -70,9 +75,12 @@ impl Layers {
             return Ok(None);
         }
         let store = Store::open(&orders.cache.layers())?;
-        let archives = archive::identity(plan, orders.options, orders.cache, work, events)?;
+        let shared = Shared::of(orders.options)?;
+        let archives = archive::identity(plan, orders.options, orders.cache, work.room(), events)?;
         let program = program()?;
         let links = chain::of(plan, &archives, orders.options.fixed_clock, &program, &mut Sources::default())?;
+        // A shell in the state behind a step: what comes later must not be there.
+        let stop = orders.options.shell_at.as_ref().and_then(|id| plan.steps.iter().position(|step| step.id == *id));
         let limit = match &orders.options.refresh {
             Refresh::Nothing => links.len(),
             Refresh::Everything => 0,
@@ -81,14 +89,16 @@ impl Layers {
                 plan.steps.iter().take(links.len()).position(named).unwrap_or(links.len())
             }
         };
+        let stop = stop.map_or(links.len(), |stop| links.len().min(stop + 1));
         for key in links[limit..].iter().filter_map(|link| link.key.as_ref()) {
             store.remove(key)?;
         }
-        let (held, reused) = find(&store, &links[..limit])?;
+        let get = |key: &Key| shared.get(key, &store, events);
+        let (held, reused) = find(&get, &links[..limit.min(stop)])?;
         story::tell(plan, &store, &links, reused, events)?;
         let stack = Stack::mount(work.dir(), held, store.stage()?)?;
         let steps = chain::tree_steps(plan);
-        Ok(Some(Self { store, links, steps, stack: Some(stack), reused, next: reused, since: Instant::now() }))
+        Ok(Some(Self { store, shared, links, steps, stack: Some(stack), reused, next: reused, since: Instant::now() }))
     }
 
     /// Whether an earlier build has done the step at `index`.
@@ -100,6 +110,27 @@ impl Layers {
     /// Whether any layer of an earlier build is there.
     pub(crate) const fn is_resumed(&self) -> bool {
         self.reused > 0
+    }
+
+    /// The layers, the first one at the bottom.
+    pub(crate) fn held(&self) -> &[Held] {
+        self.stack.as_ref().map(Stack::layers).unwrap_or_default()
+    }
+
+    /// What has been written since the last layer.
+    pub(crate) fn written(&self) -> Option<std::path::PathBuf> {
+        self.stack.as_ref().map(Stack::written)
+    }
+
+    pub(crate) const fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Gives the layers to the registry that wants them.
+    pub(crate) fn give(&mut self, events: &Events) {
+        if let Some(stack) = &mut self.stack {
+            self.shared.give(stack.layers_mut(), &self.store, events);
+        }
     }
 
     /// The key of the whole tree, if it can be known.
@@ -210,11 +241,14 @@ pub(crate) fn enter(build: &mut Build<'_>) -> Result<(), StepError> {
     build.dib.as_ref().map_or(Ok(()), crate::dib::enter)
 }
 
+/// Where layers come from.
+type Get<'a> = dyn Fn(&Key) -> Result<Option<Held>, StepError> + 'a;
+
 /// The layers of the longest run of links, the first at the bottom, and how many links that is.
-fn find(store: &Store, links: &[Link]) -> Result<(Vec<Held>, usize), StepError> {
+fn find(get: &Get<'_>, links: &[Link]) -> Result<(Vec<Held>, usize), StepError> {
     for (number, link) in links.iter().enumerate().rev().filter(|(_, link)| link.ends_layer) {
         let Some(key) = &link.key else { continue };
-        if let Some(held) = pile(store, key)? {
+        if let Some(held) = pile(get, key)? {
             return Ok((held, number + 1));
         }
     }
@@ -222,10 +256,10 @@ fn find(store: &Store, links: &[Link]) -> Result<(Vec<Held>, usize), StepError> 
 }
 
 /// A layer and all below it, if they are all there.
-fn pile(store: &Store, key: &Key) -> Result<Option<Vec<Held>>, StepError> {
+fn pile(get: &Get<'_>, key: &Key) -> Result<Option<Vec<Held>>, StepError> {
     let (mut held, mut next) = (Vec::new(), Some(key.clone()));
     while let Some(key) = next.take() {
-        let Some(layer) = store.get(&key)? else { return Ok(None) };
+        let Some(layer) = get(&key)? else { return Ok(None) };
         next.clone_from(&layer.layer.parent);
         held.push(layer);
     }

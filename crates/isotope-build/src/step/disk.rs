@@ -5,7 +5,8 @@ use crate::build::{Build, Stage};
 use crate::deployment::Deployment;
 use crate::error::StepError;
 use crate::event::Events;
-use isotope_disk::{DiskOptions, Fstab, Progress};
+use crate::layers::disk::Begin;
+use isotope_disk::{DiskOptions, Fstab, Incremental, Progress};
 use isotope_plan::{Format, Step};
 
 /// The step.
@@ -20,8 +21,20 @@ impl Run for Assemble {
             fstab: build.deployment.as_ref().map_or_else(Fstab::default, Deployment::fstab),
             ..DiskOptions::new(build.plan.source_date_epoch, build.plan.seed)
         };
+        let begin = Begin::of(build)?;
+        let (earlier, keep) = match &begin {
+            Some(begin) => match &begin.changes {
+                Some(changes) => (Some((begin.dir(), changes)), None),
+                None => (None, Some(begin.dir())),
+            },
+            None => (None, None),
+        };
+        if let (Some(begin), Some(_)) = (&begin, keep) {
+            begin.forget()?;
+        }
         let work = &build.work;
-        let disk = isotope_disk::assemble(
+        let made = isotope_disk::assemble_from(
+            &Incremental { earlier, keep },
             layout,
             &work.tree(),
             &work.raw(),
@@ -29,6 +42,14 @@ impl Run for Assemble {
             &options,
             &mut told(&build.events),
         )?;
+        made.notes.iter().for_each(|note| build.events.output(note));
+        match &begin {
+            Some(begin) if keep.is_some() && made.notes.is_empty() => begin.note()?,
+            // The next build makes its disk at once, and keeps that.
+            Some(begin) if made.copied.is_none() => begin.forget()?,
+            _ => {}
+        }
+        let disk = made.disk;
         build.move_to(disk.root())?;
         build.stage = Stage::Mounted(Box::new(disk));
         build.work.empty_tree()

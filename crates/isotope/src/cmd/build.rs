@@ -34,6 +34,12 @@ pub struct Args {
     /// Do again what an earlier build has done: everything, or the steps of an element and what follows them
     #[arg(long, value_name = "ELEMENT", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     refresh: Vec<String>,
+    /// Take layers that the cache does not have from a registry: HOST[:PORT]/REPOSITORY; may be given several times
+    #[arg(long, value_name = "REGISTRY", conflicts_with_all = ["no_layers", "offline"])]
+    cache_from: Vec<String>,
+    /// Give the layers of the build to a registry when it has succeeded
+    #[arg(long, value_name = "REGISTRY", conflicts_with_all = ["no_layers", "offline"])]
+    cache_to: Option<String>,
     /// Neither take what earlier builds left as layers in the cache nor leave any
     #[arg(long, conflicts_with = "refresh")]
     no_layers: bool,
@@ -131,6 +137,9 @@ pub fn run(args: &Args, ctx: &Context) -> anyhow::Result<ExitCode> {
         offline: args.offline,
         layers: !args.no_layers,
         refresh: refresh(&args.refresh),
+        cache_from: args.cache_from.clone(),
+        cache_to: args.cache_to.clone(),
+        credentials: ctx.env.clone(),
         fixed_clock: ctx.env.contains_key("SOURCE_DATE_EPOCH"),
         ..BuildOptions::new(output_dir, ctx.cache_dir.clone())
     };

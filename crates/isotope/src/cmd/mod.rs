@@ -16,6 +16,7 @@ pub mod lock;
 pub mod new;
 pub mod ostree;
 pub mod plan;
+pub mod shell;
 
 use crate::context::{Context, Global};
 use std::process::ExitCode;
@@ -43,6 +44,8 @@ pub enum Command {
     Build(build::Args),
     /// Show what a build would do, in order
     Plan(plan::Args),
+    /// Open a shell in the state behind a step of a build
+    Shell(shell::Args),
     /// Look into ostree repositories, remotes, and images with atomic systems
     Ostree(ostree::Args),
     /// Compose an ostree commit from packages, by a treefile
@@ -79,6 +82,7 @@ pub fn run(command: Command, ctx: &Context) -> anyhow::Result<ExitCode> {
     match command {
         Command::Build(args) => build::run(&args, ctx),
         Command::Plan(args) => plan::run(&args, ctx),
+        Command::Shell(args) => shell::run(&args, ctx),
         Command::Ostree(args) => ostree::run(&args, ctx),
         Command::Compose(args) => compose::run(&args, ctx),
         Command::Elements(args) => elements::run(&args, ctx),

@@ -1,0 +1,84 @@
+//! The disk of an earlier build of the same image, from which this one's disk may begin.
+//!
+//! `CACHE/disks/KEY/` has a disk as it was with its tree on it and nothing else (`isotope_disk::assemble_from`), and `chain.json`, the
+//! layers of that tree. The names that may differ are those in layers that only one of the two trees has.
+
+use super::{Layers, inputs};
+use crate::build::Build;
+use crate::error::StepError;
+use isotope_cache::{Inputs, Key};
+use isotope_disk::DiskError;
+use isotope_disk::populate::Changes;
+use rustix::fs::{FlockOperation, flock};
+use std::fs::File;
+use std::path::PathBuf;
+
+const CHAIN: &str = "chain.json";
+
+/// Where a disk begins and is kept.
+#[derive(Debug)]
+pub(crate) struct Begin {
+    dir: PathBuf,
+    /// What may differ, if there is an earlier disk.
+    pub changes: Option<Changes>,
+    chain: Vec<Key>,
+    _lock: File,
+}
+
+impl Begin {
+    /// For the disk that is about to be made. `None`: without layers, or while another build of this image uses the place.
+    pub(crate) fn of(build: &Build<'_>) -> Result<Option<Self>, StepError> {
+        let (Some(layers), Some(layout)) = (&build.layers, &build.plan.layout) else { return Ok(None) };
+        let mut what = Inputs::new();
+        what.insert("name".to_owned(), build.plan.name.clone());
+        what.insert("layout".to_owned(), inputs::json(layout));
+        let dir = build.cache.disks()?.join(Key::of(None, &what, &[]).as_str());
+        std::fs::create_dir_all(&dir).map_err(StepError::io("make", &dir))?;
+        let lock = File::open(&dir).map_err(StepError::io("open", &dir))?;
+        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+            return Ok(None);
+        }
+        let chain: Vec<Key> = layers.held().iter().map(|held| held.layer.key.clone()).collect();
+        let text = std::fs::read(dir.join(CHAIN)).ok();
+        let before: Option<Vec<Key>> = text.and_then(|text| serde_json::from_slice(&text).ok());
+        let changes = before.map(|before| changes(layers, build, &before, &chain)).transpose()?.flatten();
+        Ok(Some(Self { dir, changes, chain, _lock: lock }))
+    }
+
+    /// Where the disk is kept.
+    pub(crate) fn dir(&self) -> &std::path::Path {
+        &self.dir
+    }
+
+    /// The disk that was kept before cannot be used: it is none any more.
+    pub(crate) fn forget(&self) -> Result<(), StepError> {
+        let path = self.dir.join(CHAIN);
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(StepError::io("remove", &path)(error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// This build's disk is kept.
+    pub(crate) fn note(&self) -> Result<(), StepError> {
+        Ok(isotope_image::output::write_file(&self.dir.join(CHAIN), inputs::json(&self.chain).as_bytes())?)
+    }
+}
+
+/// The names that only one of two chains of layers speaks of. `None`: a layer of the earlier one has gone.
+fn changes(layers: &Layers, build: &Build<'_>, before: &[Key], now: &[Key]) -> Result<Option<Changes>, StepError> {
+    let Some(tree) = build.work.layered_tree(build.dib.as_ref()) else { return Ok(None) };
+    let mut changes = Changes::new();
+    let gone = before.iter().filter(|key| !now.contains(key));
+    for key in gone {
+        let Some(held) = layers.store().look(key)? else { return Ok(None) };
+        changes.add_upper(&held.upper().join(&tree)).map_err(DiskError::from)?;
+    }
+    for held in layers.held().iter().filter(|held| !before.contains(&held.layer.key)) {
+        changes.add_upper(&held.upper().join(&tree)).map_err(DiskError::from)?;
+    }
+    if let Some(written) = layers.written() {
+        changes.add_upper(&written.join(&tree)).map_err(DiskError::from)?;
+    }
+    Ok(Some(changes))
+}
