@@ -28,8 +28,8 @@ mod step;
 mod tree_kind;
 mod work;
 
-pub use layers::forecast::{Forecast, StepForecast, forecast};
 pub use event::{Event, Events, Failure, FailureClass, PackageDiff};
+pub use layers::forecast::{Forecast, StepForecast, forecast};
 pub use options::{BuildOptions, OnError, Refresh, WorkPlace};
 pub use report::{BuildError, CommitReport, DeployedCommit, OutputFile, Problem, Report, StepTime};
 pub use run::run;

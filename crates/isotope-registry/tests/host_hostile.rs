@@ -133,3 +133,42 @@ fn host_damaged_archives_are_refused() {
     let cut = zstd::encode_all(&zstd::decode_all(&good[..]).unwrap()[..1536], 1).unwrap();
     assert!(matches!(unpack(&cut[..], into().path()), Err(UnpackError::Read(_))));
 }
+
+/// Whatever the bytes: an error or a directory, no panic, and nothing beside it.
+#[test]
+fn host_archives_with_any_byte_changed_make_nothing_outside() {
+    let records: &[(&str, &str)] = &[("path", "./d/x"), ("SCHILY.xattr.user.a", "b"), ("mtime", "1.5")];
+    let items = [
+        ROOT,
+        item(b'5', "./d/", ""),
+        Item { kind: b'0', path: "./d/x", link: "", data: b"data", records },
+        item(b'2', "./d/link", "../../secret"),
+        item(b'1', "./hard", "./d/x"),
+        item(b'0', "./.wh.gone", ""),
+    ];
+    let plain = zstd::decode_all(&archive(&items)[..]).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("secret"), "secret").unwrap();
+    let into = dir.path().join("into");
+    let mut refused = 0;
+    // Every byte that says something, changed to what means something.
+    for at in (0..plain.len()).filter(|at| plain[*at] != 0) {
+        for byte in [b'/', b'.', b'0', b'2', b'5', b'7', 0, 0xff] {
+            let mut bad = plain.clone();
+            bad[at] = byte;
+            let block = at / 512 * 512;
+            // With a checksum that fits, or it would end there.
+            if &bad[block + 257..block + 262] == b"ustar" {
+                bad[block + 148..block + 156].fill(b' ');
+                let sum: u32 = bad[block..block + 512].iter().map(|byte| u32::from(*byte)).sum();
+                bad[block + 148..block + 156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+            }
+            std::fs::create_dir(&into).unwrap();
+            refused += u32::from(unpack(&zstd::encode_all(&bad[..], 1).unwrap()[..], &into).is_err());
+            std::fs::remove_dir_all(&into).unwrap();
+            assert_eq!(names(dir.path()), ["secret"], "byte {at} as {byte}");
+            assert_eq!(std::fs::read(dir.path().join("secret")).unwrap(), b"secret", "byte {at} as {byte}");
+        }
+    }
+    assert!(refused > 500, "{refused}");
+}

@@ -267,7 +267,11 @@ fn host_tokens_are_bought_where_the_registry_says() {
 fn host_a_registry_that_is_not_there_is_named() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let (_dir, store) = store();
-    let error = registry(port, Credentials::default()).pull(&Key::of(None, &[].into(), &[]), &store).unwrap_err();
+    let registry = registry(port, Credentials::default());
+    let key = Key::of(None, &[].into(), &[]);
+    let error = registry.pull(&key, &store).unwrap_err();
     assert!(matches!(error, RegistryError::Unreachable { tries: 1, .. }), "{error:?}");
     assert!(error.to_string().contains(&format!("127.0.0.1:{port}")), "{error}");
+    // A build that wants many layers does not wait for each.
+    assert!(matches!(registry.pull(&key, &store), Err(RegistryError::Unreachable { tries: 0, .. })));
 }

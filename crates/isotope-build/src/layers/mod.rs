@@ -9,10 +9,10 @@
 
 mod archive;
 mod chain;
-pub(crate) mod forecast;
 pub(crate) mod composed;
-pub(crate) mod image;
 pub(crate) mod disk;
+pub(crate) mod forecast;
+pub(crate) mod image;
 mod inputs;
 mod shared;
 mod sources;

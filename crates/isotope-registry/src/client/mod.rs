@@ -7,6 +7,7 @@ use crate::{At, Place, RegistryError, Scheme};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use ureq::http::{HeaderMap, Method, Request, Response, StatusCode};
@@ -96,6 +97,8 @@ pub(crate) struct Client {
     credentials: Credentials,
     /// Values of `Authorization`.
     authorizations: Mutex<BTreeMap<Access, String>>,
+    /// Nobody answered, however often it was tried. A build asks for many layers: it is not to wait for each.
+    silent: AtomicBool,
 }
 
 type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -116,7 +119,7 @@ impl Client {
             config = config.proxy(None);
         }
         let agent = config.build().new_agent();
-        Self { place, agent, credentials, authorizations: Mutex::default() }
+        Self { place, agent, credentials, authorizations: Mutex::default(), silent: AtomicBool::new(false) }
     }
 
     pub(crate) fn at(&self, reference: impl Into<String>) -> At {
@@ -135,6 +138,9 @@ impl Client {
     }
 
     fn exchange(&self, ask: &Ask<'_>, ours: bool) -> Result<Response<Body>, RegistryError> {
+        if self.silent.load(Ordering::Relaxed) {
+            return Err(unreachable(ask.at, 0, "it did not answer before, and is not asked again"));
+        }
         let tries = if ask.repeatable { TRIES } else { 1 };
         let mut pause = PAUSE;
         let mut authorized = false;
@@ -143,7 +149,11 @@ impl Client {
             tried += 1;
             let last = tried >= tries;
             let wait = match self.attempt(ask, ours) {
-                Err(cause) if last || !is_passing(&cause) => return Err(unreachable(ask.at, tried, cause)),
+                Err(cause) if last || !is_passing(&cause) => {
+                    // Of what is sent once only, the caller sees to the rest.
+                    self.silent.fetch_or(ask.repeatable, Ordering::Relaxed);
+                    return Err(unreachable(ask.at, tried, cause));
+                }
                 Err(_) => pause,
                 Ok(response) => match response.status() {
                     StatusCode::UNAUTHORIZED if ours && !authorized => {
