@@ -140,7 +140,14 @@ fn host_https_is_spoken_with_whom_the_host_trusts() {
             "-days",
             "2",
         ]);
-        let names = ["-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1"];
+        let names = [
+            "-subj",
+            "/CN=test",
+            "-addext",
+            "subjectAltName=IP:127.0.0.1",
+            "-addext",
+            "basicConstraints=critical,CA:FALSE",
+        ];
         openssl.args(names).arg("-keyout").arg(&key).arg("-out").arg(&certificate).run().unwrap();
         format!("  tls: {{certificate: {}, key: {}}}\n", certificate.display(), key.display())
     });
@@ -189,7 +196,7 @@ fn host_an_empty_machine_starts_warm_and_builds_what_was_tampered_with() {
     assert!(first.contains("pushed layer"), "{first}");
     let warm = build(&at("two"), &at("out-2"), &["--cache-from", &place]);
     assert!(warm.contains("pulled layer") && !warm.contains("has not been done before"), "{warm}");
-    let tar = |out: &str| std::fs::read(at(out).join("tiny.tar")).unwrap();
+    let tar = |out: &str| std::fs::read(at(out).join("tiny.tar.zst")).unwrap();
     assert!(tar("out-1") == tar("out-2"), "a warm start gives another tree");
 
     // Every blob of some size gets another byte in its middle.
@@ -209,5 +216,6 @@ fn host_an_empty_machine_starts_warm_and_builds_what_was_tampered_with() {
     }
     let refused = build(&at("three"), &at("out-3"), &["--cache-from", &place]);
     assert!(refused.contains("is not taken, and built instead"), "{refused}");
-    assert!(tar("out-1") == tar("out-3"));
+    // The tree has noise in it: another one says that it was made again.
+    assert!(tar("out-1") != tar("out-3"));
 }

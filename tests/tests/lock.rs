@@ -94,10 +94,11 @@ fn a_lock_is_written_beside_the_recipe_checked_and_updated() {
     world.says(&["lock", "../r.toml"], 0, &["the same packages"]);
     assert_eq!(std::fs::read_to_string(world.path("r.lock")).unwrap(), before, "without --update nothing moves");
     world.says(&["lock", "../r.toml", "--update"], 0, &["~ iso-b 1.0 → 2.0"]);
-    std::fs::remove_dir_all(world.path("archive")).unwrap();
+    // apt's lists of a `file:` archive are links to it.
     world.says(&["lock", "../r.toml", "--check", "--offline"], 0, &["the lock is current"]);
-    world.says(&["lock", "../r.toml", "--check"], 5, &["archive"]);
     world.says(&["lock", "tiny", "-o", "own.lock", "--offline"], 0, &["own.lock: 3 packages"]);
+    std::fs::remove_dir_all(world.path("archive")).unwrap();
+    world.says(&["lock", "../r.toml", "--check"], 6, &["File not found"]);
 }
 
 #[test]

@@ -64,6 +64,11 @@ pub enum Event {
         /// The version of the commit before, or the beginning of its checksum.
         since: String,
     },
+    /// What a person may want to read: what is in the cache, and why the rest is not.
+    Note {
+        /// The message.
+        message: String,
+    },
     /// Something the user should know; the build goes on.
     Warning {
         /// The message.
@@ -234,6 +239,11 @@ impl Events {
     pub fn stage(&self, what: &str) {
         self.output(what);
         self.send(Event::Progress { what: Some(what.to_owned()), done: 0, total: None });
+    }
+
+    /// Something a person may want to read.
+    pub fn note(&self, message: impl Into<String>) {
+        self.send(Event::Note { message: message.into() });
     }
 
     /// Something the user should know.

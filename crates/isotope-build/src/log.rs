@@ -68,6 +68,7 @@ fn describe(event: &Event) -> Option<String> {
         Event::Output { line } => format!("  {line}"),
         Event::Progress { .. } => return None,
         Event::Packages { diff, since } => format!("packages since {since}:\n{diff}"),
+        Event::Note { message } => message.clone(),
         Event::Warning { message } => format!("warning: {message}"),
         Event::StepFinished { index, duration, cpu, cached: _ } => {
             format!("== step {index} took {:.3} s, {:.3} s of CPU", duration.as_secs_f64(), cpu.as_secs_f64())

@@ -50,7 +50,9 @@ impl Mask {
     pub(crate) fn event(&self, event: &mut Event) {
         match event {
             Event::Command { line } | Event::Output { line } => self.text(line),
-            Event::Warning { message } | Event::ShellStarted { message } => self.text(message),
+            Event::Note { message } | Event::Warning { message } | Event::ShellStarted { message } => {
+                self.text(message)
+            }
             Event::Failed(failure) => self.failure(failure),
             _ => {}
         }

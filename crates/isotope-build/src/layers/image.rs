@@ -85,7 +85,7 @@ impl Image {
         let restored = match kept::restore(&self.dir, &build.plan.exports, out_dir) {
             Ok(restored) => restored,
             Err(error) => {
-                build.events.output(&format!("the image is made again: {error}"));
+                build.events.note(format!("the image is made again: {error}"));
                 return Ok(None);
             }
         };
@@ -103,7 +103,7 @@ impl Image {
             ..Products::default()
         };
         self.used();
-        build.events.output(match restored.untouched == build.products.outputs.len() {
+        build.events.note(match restored.untouched == build.products.outputs.len() {
             true => "nothing has changed, and the outputs are what they were",
             false => "nothing has changed: the outputs are copied from the cache",
         });

@@ -168,13 +168,13 @@ fn keep(layers: &mut Layers, build: &mut Build<'_>, index: usize) -> Result<(), 
     state::save(build)?;
     let Some(stack) = layers.stack.take() else { return Err(StepError::Plan("a layer under a layer")) };
     if !leave(build)? {
-        build.events.output("no layer ends here: hooks have mounted something in the tree");
+        build.events.note("no layer ends here: hooks have mounted something in the tree");
         layers.stack = Some(stack);
         return Ok(());
     }
     if let Err(error) = stack.unmount() {
         // Something is still open there. What follows goes into the same layer.
-        build.events.output(&format!("no layer ends here: {error}"));
+        build.events.note(format!("no layer ends here: {error}"));
         layers.stack = Some(stack);
         return enter(build);
     }

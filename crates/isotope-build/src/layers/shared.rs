@@ -43,7 +43,7 @@ impl Shared {
             match registry.pull(key, store) {
                 Ok(Some(held)) => {
                     let what = held.layer.steps.last().map_or("", |step| step.id.as_str());
-                    events.output(&format!("pulled layer {} ({what}, {} bytes)", key.short(), held.layer.bytes));
+                    events.note(format!("pulled layer {} ({what}, {} bytes)", key.short(), held.layer.bytes));
                     return Ok(Some(held));
                 }
                 Ok(None) => {}
@@ -59,8 +59,8 @@ impl Shared {
         for held in layers {
             let key = held.layer.key.short().to_owned();
             match registry.push(held, store) {
-                Ok(Pushed::Sent { bytes }) => events.output(&format!("pushed layer {key}: {bytes} bytes")),
-                Ok(Pushed::AlreadyThere) => events.output(&format!("layer {key} is there already")),
+                Ok(Pushed::Sent { bytes }) => events.note(format!("pushed layer {key}: {bytes} bytes")),
+                Ok(Pushed::AlreadyThere) => events.note(format!("layer {key} is there already")),
                 Err(error) => events.warning(format!("layer {key} is not pushed: {error}; {}", error.hint())),
             }
         }

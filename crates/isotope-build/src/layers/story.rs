@@ -21,11 +21,11 @@ pub(super) fn tell(
     let count = chain::tree_steps(plan);
     match reused {
         0 => {}
-        reused if reused == links.len() => events.output(&format!("all {count} steps of the tree are in the cache")),
-        reused => events.output(&format!("{} of {count} steps of the tree are in the cache", reused.min(count))),
+        reused if reused == links.len() => events.note(format!("all {count} steps of the tree are in the cache")),
+        reused => events.note(format!("{} of {count} steps of the tree are in the cache", reused.min(count))),
     }
     if reused < links.len() {
-        events.output(&why(plan, store, links, reused)?);
+        events.note(why(plan, store, links, reused)?);
     }
     Ok(())
 }

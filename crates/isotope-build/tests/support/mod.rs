@@ -213,8 +213,8 @@ impl Ended {
         self.stdout
             .lines()
             .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-            .filter(|value| value["event"] == "output")
-            .filter_map(|value| value["line"].as_str().map(str::to_owned))
+            .filter(|value| value["event"] == "output" || value["event"] == "note")
+            .filter_map(|value| value["line"].as_str().or(value["message"].as_str()).map(str::to_owned))
             .collect()
     }
 

@@ -50,6 +50,7 @@ impl Log {
     pub fn event(&mut self, event: &Event) {
         match event {
             Event::Output { line } => self.line(line),
+            Event::Note { message } => self.line(message),
             Event::Warning { message } => self.line(&format!("WARNING {message}")),
             Event::StepStarted { title, .. } => self.line(&format!("{title} ...")),
             Event::StepFinished { duration, .. } => self.line(&format!("... done in {:.3} s", duration.as_secs_f64())),

@@ -83,6 +83,7 @@ impl Renderer for Bars {
                     self.above(&format!("    {line}"));
                 }
             }
+            Event::Note { message } => self.above(message),
             Event::Warning { message } => self.above(&format!("{} {message}", self.out.paint("33", "warning:"))),
             Event::StepFinished { duration, .. } => {
                 self.above(&format!(

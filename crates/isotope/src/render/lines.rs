@@ -55,6 +55,7 @@ impl Renderer for Text {
                     self.line(&format!("            {line}"));
                 }
             }
+            Event::Note { message } => self.line(message),
             Event::Warning { message } => self.out.warning(message),
             Event::StepFinished { duration, .. } if duration.as_secs() >= 1 => {
                 self.line(&format!("          took {}", seconds(*duration)));
