@@ -67,6 +67,9 @@ _isotope() {
             isotope,plan)
                 cmd="isotope__subcmd__plan"
                 ;;
+            isotope,shell)
+                cmd="isotope__subcmd__shell"
+                ;;
             isotope__subcmd__cache,help)
                 cmd="isotope__subcmd__cache__subcmd__help"
                 ;;
@@ -177,6 +180,9 @@ _isotope() {
                 ;;
             isotope__subcmd__help,plan)
                 cmd="isotope__subcmd__help__subcmd__plan"
+                ;;
+            isotope__subcmd__help,shell)
+                cmd="isotope__subcmd__help__subcmd__shell"
                 ;;
             isotope__subcmd__help__subcmd__cache,ls)
                 cmd="isotope__subcmd__help__subcmd__cache__subcmd__ls"
@@ -302,7 +308,7 @@ _isotope() {
 
     case "${cmd}" in
         isotope)
-            opts="-v -q -h -V --elements-path --cache-dir --json --verbose --quiet --help --version build plan ostree compose elements check new lock inspect layout diff boot cache doctor completions generate help"
+            opts="-v -q -h -V --elements-path --cache-dir --json --verbose --quiet --help --version build plan shell ostree compose elements check new lock inspect layout diff boot cache doctor completions generate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -414,7 +420,7 @@ _isotope() {
             return 0
             ;;
         isotope__subcmd__build)
-            opts="-o -t -j -v -q -h --recipe --name --format --set --size --output-dir --on-error --keep-dir --work --refresh --no-layers --jobs --locked --lock --offline --log-format --timings --cache-size --elements-path --cache-dir --json --verbose --quiet --help"
+            opts="-o -t -j -v -q -h --recipe --name --format --set --size --output-dir --on-error --keep-dir --work --refresh --cache-from --cache-to --no-layers --jobs --locked --lock --offline --log-format --timings --cache-size --elements-path --cache-dir --json --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -465,6 +471,14 @@ _isotope() {
                     return 0
                     ;;
                 --refresh)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cache-from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cache-to)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1096,7 +1110,7 @@ _isotope() {
             return 0
             ;;
         isotope__subcmd__help)
-            opts="build plan ostree compose elements check new lock inspect layout diff boot cache doctor completions generate help"
+            opts="build plan shell ostree compose elements check new lock inspect layout diff boot cache doctor completions generate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1572,6 +1586,20 @@ _isotope() {
             return 0
             ;;
         isotope__subcmd__help__subcmd__plan)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        isotope__subcmd__help__subcmd__shell)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -2188,7 +2216,7 @@ _isotope() {
             return 0
             ;;
         isotope__subcmd__plan)
-            opts="-o -t -v -q -h --recipe --name --format --set --size --svg --dot --elements-path --cache-dir --json --verbose --quiet --help"
+            opts="-o -t -v -q -h --recipe --name --format --set --size --svg --dot --cached --elements-path --cache-dir --json --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2227,6 +2255,56 @@ _isotope() {
                     return 0
                     ;;
                 --dot)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --elements-path)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cache-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        isotope__subcmd__shell)
+            opts="-o -t -v -q -h --recipe --name --format --set --size --elements-path --cache-dir --json --verbose --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --recipe)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -t)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --set)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --size)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -33,6 +33,7 @@ complete -c isotope -n "__fish_isotope_needs_command" -s h -l help -d 'Print hel
 complete -c isotope -n "__fish_isotope_needs_command" -s V -l version -d 'Print version'
 complete -c isotope -n "__fish_isotope_needs_command" -f -a "build" -d 'Build an image from a recipe or from elements'
 complete -c isotope -n "__fish_isotope_needs_command" -f -a "plan" -d 'Show what a build would do, in order'
+complete -c isotope -n "__fish_isotope_needs_command" -f -a "shell" -d 'Open a shell in the state behind a step of a build'
 complete -c isotope -n "__fish_isotope_needs_command" -f -a "ostree" -d 'Look into ostree repositories, remotes, and images with atomic systems'
 complete -c isotope -n "__fish_isotope_needs_command" -f -a "compose" -d 'Compose an ostree commit from packages, by a treefile'
 complete -c isotope -n "__fish_isotope_needs_command" -f -a "elements" -d 'List elements, or show one'
@@ -62,6 +63,8 @@ complete -c isotope -n "__fish_isotope_using_subcommand build" -l work -d 'Where
 memory\t'In memory'
 disk\t'On disk'"
 complete -c isotope -n "__fish_isotope_using_subcommand build" -l refresh -d 'Do again what an earlier build has done: everything, or the steps of an element and what follows them' -r
+complete -c isotope -n "__fish_isotope_using_subcommand build" -l cache-from -d 'Take layers that the cache does not have from a registry: HOST[:PORT]/REPOSITORY; may be given several times' -r
+complete -c isotope -n "__fish_isotope_using_subcommand build" -l cache-to -d 'Give the layers of the build to a registry when it has succeeded' -r
 complete -c isotope -n "__fish_isotope_using_subcommand build" -s j -l jobs -d 'Threads for compression and copying [default: all processors]' -r
 complete -c isotope -n "__fish_isotope_using_subcommand build" -l lock -d 'The lock file, with --locked, which it implies [default: the recipe\'s path with .lock]' -r -F
 complete -c isotope -n "__fish_isotope_using_subcommand build" -l log-format -d 'How events are shown' -r -f -a "auto\t'Bars on a terminal, lines elsewhere'
@@ -88,10 +91,22 @@ complete -c isotope -n "__fish_isotope_using_subcommand plan" -l svg -d 'Draw el
 complete -c isotope -n "__fish_isotope_using_subcommand plan" -l dot -d 'Write them for Graphviz into a file (`-`: standard output)' -r -F
 complete -c isotope -n "__fish_isotope_using_subcommand plan" -l elements-path -d 'Directories of elements, before ELEMENTS_PATH and the built-in ones (repeat or separate by colons)' -r -F
 complete -c isotope -n "__fish_isotope_using_subcommand plan" -l cache-dir -d 'Where downloads, logs and work directories are kept [default: /var/cache/isotope as root, else ~/.cache/isotope]' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand plan" -l cached -d 'Say which steps an earlier build has done, and why the first that is not there is done again'
 complete -c isotope -n "__fish_isotope_using_subcommand plan" -l json -d 'Print data as JSON'
 complete -c isotope -n "__fish_isotope_using_subcommand plan" -s v -l verbose -d 'Show more: the output of every tool (-v)'
 complete -c isotope -n "__fish_isotope_using_subcommand plan" -s q -l quiet -d 'Show less: only warnings and errors'
 complete -c isotope -n "__fish_isotope_using_subcommand plan" -s h -l help -d 'Print help'
+complete -c isotope -n "__fish_isotope_using_subcommand shell" -l recipe -d 'The recipe\'s file' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand shell" -s o -l name -d 'The image\'s name; outputs are NAME.EXT [default: the recipe\'s]' -r
+complete -c isotope -n "__fish_isotope_using_subcommand shell" -s t -l format -d 'Formats: raw, qcow2, vmdk, vhd, vhdx, vdi, tar, squashfs [default: the recipe\'s, else qcow2]' -r
+complete -c isotope -n "__fish_isotope_using_subcommand shell" -l set -d 'Set a variable; wins over the recipe and the environment' -r
+complete -c isotope -n "__fish_isotope_using_subcommand shell" -l size -d 'Size of the disk [default: the recipe\'s, else the layout\'s]' -r
+complete -c isotope -n "__fish_isotope_using_subcommand shell" -l elements-path -d 'Directories of elements, before ELEMENTS_PATH and the built-in ones (repeat or separate by colons)' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand shell" -l cache-dir -d 'Where downloads, logs and work directories are kept [default: /var/cache/isotope as root, else ~/.cache/isotope]' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand shell" -l json -d 'Print data as JSON'
+complete -c isotope -n "__fish_isotope_using_subcommand shell" -s v -l verbose -d 'Show more: the output of every tool (-v)'
+complete -c isotope -n "__fish_isotope_using_subcommand shell" -s q -l quiet -d 'Show less: only warnings and errors'
+complete -c isotope -n "__fish_isotope_using_subcommand shell" -s h -l help -d 'Print help'
 complete -c isotope -n "__fish_isotope_using_subcommand ostree; and not __fish_seen_subcommand_from refs log ls status diff checkout fsck help" -l elements-path -d 'Directories of elements, before ELEMENTS_PATH and the built-in ones (repeat or separate by colons)' -r -F
 complete -c isotope -n "__fish_isotope_using_subcommand ostree; and not __fish_seen_subcommand_from refs log ls status diff checkout fsck help" -l cache-dir -d 'Where downloads, logs and work directories are kept [default: /var/cache/isotope as root, else ~/.cache/isotope]' -r -F
 complete -c isotope -n "__fish_isotope_using_subcommand ostree; and not __fish_seen_subcommand_from refs log ls status diff checkout fsck help" -l json -d 'Print data as JSON'
@@ -424,23 +439,24 @@ complete -c isotope -n "__fish_isotope_using_subcommand generate" -l json -d 'Pr
 complete -c isotope -n "__fish_isotope_using_subcommand generate" -s v -l verbose -d 'Show more: the output of every tool (-v)'
 complete -c isotope -n "__fish_isotope_using_subcommand generate" -s q -l quiet -d 'Show less: only warnings and errors'
 complete -c isotope -n "__fish_isotope_using_subcommand generate" -s h -l help -d 'Print help'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new lock inspect layout diff boot cache doctor completions generate help" -f -a "build" -d 'Build an image from a recipe or from elements'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new lock inspect layout diff boot cache doctor completions generate help" -f -a "plan" -d 'Show what a build would do, in order'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new lock inspect layout diff boot cache doctor completions generate help" -f -a "ostree" -d 'Look into ostree repositories, remotes, and images with atomic systems'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new lock inspect layout diff boot cache doctor completions generate help" -f -a "compose" -d 'Compose an ostree commit from packages, by a treefile'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new lock inspect layout diff boot cache doctor completions generate help" -f -a "elements" -d 'List elements, or show one'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new lock inspect layout diff boot cache doctor completions generate help" -f -a "check" -d 'Check an element or a recipe'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new lock inspect layout diff boot cache doctor completions generate help" -f -a "new" -d 'Make a new element or recipe'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new lock inspect layout diff boot cache doctor completions generate help" -f -a "lock" -d 'Write down which packages, commits and archives a recipe is made of'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new lock inspect layout diff boot cache doctor completions generate help" -f -a "inspect" -d 'Show what is in an image: partitions, filesystems, boot entries, deployments, packages'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new lock inspect layout diff boot cache doctor completions generate help" -f -a "layout" -d 'Show what a block device configuration of diskimage-builder makes'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new lock inspect layout diff boot cache doctor completions generate help" -f -a "diff" -d 'Compare two images'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new lock inspect layout diff boot cache doctor completions generate help" -f -a "boot" -d 'Boot an image in QEMU'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new lock inspect layout diff boot cache doctor completions generate help" -f -a "cache" -d 'What is kept between builds'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new lock inspect layout diff boot cache doctor completions generate help" -f -a "doctor" -d 'What this host can do, and what to install'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new lock inspect layout diff boot cache doctor completions generate help" -f -a "completions" -d 'Print a shell\'s completion script'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new lock inspect layout diff boot cache doctor completions generate help" -f -a "generate" -d 'Write the generated documentation'
-complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan ostree compose elements check new lock inspect layout diff boot cache doctor completions generate help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan shell ostree compose elements check new lock inspect layout diff boot cache doctor completions generate help" -f -a "build" -d 'Build an image from a recipe or from elements'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan shell ostree compose elements check new lock inspect layout diff boot cache doctor completions generate help" -f -a "plan" -d 'Show what a build would do, in order'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan shell ostree compose elements check new lock inspect layout diff boot cache doctor completions generate help" -f -a "shell" -d 'Open a shell in the state behind a step of a build'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan shell ostree compose elements check new lock inspect layout diff boot cache doctor completions generate help" -f -a "ostree" -d 'Look into ostree repositories, remotes, and images with atomic systems'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan shell ostree compose elements check new lock inspect layout diff boot cache doctor completions generate help" -f -a "compose" -d 'Compose an ostree commit from packages, by a treefile'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan shell ostree compose elements check new lock inspect layout diff boot cache doctor completions generate help" -f -a "elements" -d 'List elements, or show one'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan shell ostree compose elements check new lock inspect layout diff boot cache doctor completions generate help" -f -a "check" -d 'Check an element or a recipe'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan shell ostree compose elements check new lock inspect layout diff boot cache doctor completions generate help" -f -a "new" -d 'Make a new element or recipe'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan shell ostree compose elements check new lock inspect layout diff boot cache doctor completions generate help" -f -a "lock" -d 'Write down which packages, commits and archives a recipe is made of'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan shell ostree compose elements check new lock inspect layout diff boot cache doctor completions generate help" -f -a "inspect" -d 'Show what is in an image: partitions, filesystems, boot entries, deployments, packages'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan shell ostree compose elements check new lock inspect layout diff boot cache doctor completions generate help" -f -a "layout" -d 'Show what a block device configuration of diskimage-builder makes'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan shell ostree compose elements check new lock inspect layout diff boot cache doctor completions generate help" -f -a "diff" -d 'Compare two images'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan shell ostree compose elements check new lock inspect layout diff boot cache doctor completions generate help" -f -a "boot" -d 'Boot an image in QEMU'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan shell ostree compose elements check new lock inspect layout diff boot cache doctor completions generate help" -f -a "cache" -d 'What is kept between builds'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan shell ostree compose elements check new lock inspect layout diff boot cache doctor completions generate help" -f -a "doctor" -d 'What this host can do, and what to install'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan shell ostree compose elements check new lock inspect layout diff boot cache doctor completions generate help" -f -a "completions" -d 'Print a shell\'s completion script'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan shell ostree compose elements check new lock inspect layout diff boot cache doctor completions generate help" -f -a "generate" -d 'Write the generated documentation'
+complete -c isotope -n "__fish_isotope_using_subcommand help; and not __fish_seen_subcommand_from build plan shell ostree compose elements check new lock inspect layout diff boot cache doctor completions generate help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c isotope -n "__fish_isotope_using_subcommand help; and __fish_seen_subcommand_from ostree" -f -a "refs" -d 'List the refs, and what they point at'
 complete -c isotope -n "__fish_isotope_using_subcommand help; and __fish_seen_subcommand_from ostree" -f -a "log" -d 'Show a commit and those before it'
 complete -c isotope -n "__fish_isotope_using_subcommand help; and __fish_seen_subcommand_from ostree" -f -a "ls" -d 'List the files of a commit'
