@@ -27,7 +27,7 @@ impl Shared {
         if options.offline {
             return Ok(Self::default());
         }
-        let parse = |text: &String| Registry::parse(text, &options.credentials);
+        let parse = |text: &String| Registry::parse(text, &options.credentials).map_err(StepError::from);
         Ok(Self {
             from: options.cache_from.iter().map(parse).collect::<Result<_, _>>()?,
             to: options.cache_to.as_ref().map(parse).transpose()?,
