@@ -83,7 +83,9 @@ pub fn plan(input: &Input<'_>) -> Result<Plan, PlanErrors> {
 /// UUIDs are random, as upstream's, unless the clock is set: then the same build gives the same ones.
 fn seed(input: &Input<'_>) -> Uuid {
     let request = input.request;
-    let fixed = request.environment.contains_key("SOURCE_DATE_EPOCH");
+    // Identifiers are in the tree: where the tree may be an earlier build's, they are too.
+    let layers = request.environment.get("ISOTOPE_LAYERS").is_some_and(|value| value == "1");
+    let fixed = layers || request.environment.contains_key("SOURCE_DATE_EPOCH");
     let clock = if fixed { 0 } else { input.facts.source_date_epoch };
     ids::seed(Some(&format!("dib {} {} {clock}", request.name, input.set.line())), &request.name)
 }
