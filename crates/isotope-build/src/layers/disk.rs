@@ -14,6 +14,8 @@ use std::fs::File;
 use std::path::PathBuf;
 
 const CHAIN: &str = "chain.json";
+/// The name of the image.
+const NAME: &str = "name";
 
 /// Where a disk begins and is kept.
 #[derive(Debug)]
@@ -22,6 +24,7 @@ pub(crate) struct Begin {
     /// What may differ, if there is an earlier disk.
     pub changes: Option<Changes>,
     chain: Vec<Key>,
+    name: String,
     _lock: File,
 }
 
@@ -42,7 +45,7 @@ impl Begin {
         let text = std::fs::read(dir.join(CHAIN)).ok();
         let before: Option<Vec<Key>> = text.and_then(|text| serde_json::from_slice(&text).ok());
         let changes = before.map(|before| changes(layers, build, &before, &chain)).transpose()?.flatten();
-        Ok(Some(Self { dir, changes, chain, _lock: lock }))
+        Ok(Some(Self { dir, changes, chain, name: build.plan.name.clone(), _lock: lock }))
     }
 
     /// Where the disk is kept.
@@ -59,9 +62,23 @@ impl Begin {
         }
     }
 
-    /// This build's disk is kept.
+    /// This build's disk is kept; that of another layout of the same image is not needed any more.
     pub(crate) fn note(&self) -> Result<(), StepError> {
-        Ok(isotope_image::output::write_file(&self.dir.join(CHAIN), inputs::json(&self.chain).as_bytes())?)
+        isotope_image::output::write_file(&self.dir.join(NAME), self.name.as_bytes())?;
+        isotope_image::output::write_file(&self.dir.join(CHAIN), inputs::json(&self.chain).as_bytes())?;
+        let disks = self.dir.parent().unwrap_or(&self.dir);
+        for entry in disks.read_dir().map_err(StepError::io("list", disks))? {
+            let path = entry.map_err(StepError::io("list", disks))?.path();
+            let same = std::fs::read_to_string(path.join(NAME)).is_ok_and(|name| name == self.name);
+            if path != self.dir
+                && same
+                && let Ok(lock) = File::open(&path)
+                && flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok()
+            {
+                std::fs::remove_dir_all(&path).map_err(StepError::io("remove", &path))?;
+            }
+        }
+        Ok(())
     }
 }
 
