@@ -10,7 +10,7 @@ use crate::layers::Layers;
 use crate::layers::image::Image;
 use crate::options::BuildOptions;
 use crate::package::{self, ArchiveCtx, InstalledPackage, PackageCtx, PackageManager};
-use crate::report::{CommitReport, DeployedCommit, OutputFile};
+use crate::report::{CommitReport, DeployedCommit};
 use crate::sandbox::{Purpose, TargetRoot};
 use crate::work::Work;
 use isotope_disk::MountedDisk;
@@ -45,9 +45,7 @@ pub(crate) struct Products {
     /// What is installed; known once the tree is sealed.
     pub packages: Vec<InstalledPackage>,
     /// Files.
-    pub outputs: Vec<OutputFile>,
-    /// The same, as they were made.
-    pub exported: Vec<Exported>,
+    pub outputs: Vec<Exported>,
     /// The commit of a compose.
     pub commit: Option<CommitReport>,
     /// The commit that was deployed.

@@ -8,7 +8,7 @@ use crate::layers::image::Image;
 use crate::layers::{self, Layers, composed};
 use crate::mask::Mask;
 use crate::options::{BuildOptions, OnError};
-use crate::report::{Report, StepTime};
+use crate::report::{OutputFile, Report, StepTime};
 use crate::sandbox::TargetRoot;
 use crate::work::Work;
 use crate::{failed_state, manifest, step};
@@ -99,6 +99,7 @@ fn execute(orders: Orders<'_>, events: &Events) -> Result<Report, Box<Failure>> 
             let name =
                 done.as_ref().and_then(|place| place.file_name()).unwrap_or_default().to_string_lossy().into_owned();
             course.pass(input, &name);
+            warnings.extend(input.warnings.iter().cloned());
             continue;
         }
         course.run(&mut build)?;
@@ -118,14 +119,20 @@ fn execute(orders: Orders<'_>, events: &Events) -> Result<Report, Box<Failure>> 
         None => None,
     };
     match &given {
-        Some(key) => course.pass(orders.plan, key),
-        None => course.run(&mut build)?,
+        Some(key) => {
+            course.pass(orders.plan, key);
+            // Those that the same build gave are among what it kept.
+            warnings.clear();
+        }
+        None => {
+            course.run(&mut build)?;
+            warnings.extend(orders.plan.warnings.iter().cloned());
+        }
     }
-    warnings.extend(orders.plan.warnings.iter().cloned());
     warnings.append(&mut build.products.warnings);
     let mut report = Report {
         name: orders.plan.name.clone(),
-        outputs: std::mem::take(&mut build.products.outputs),
+        outputs: build.products.outputs.iter().cloned().map(OutputFile::from).collect(),
         manifest: None,
         log: orders.log.to_owned(),
         duration: start.elapsed(),
@@ -142,7 +149,7 @@ fn execute(orders: Orders<'_>, events: &Events) -> Result<Report, Box<Failure>> 
             layers.give(events);
         }
         if let Some(image) = &build.image {
-            image.keep(orders.plan, &build.products.exported, &report).map_err(fail)?;
+            image.keep(orders.plan, &build.products.outputs, &report).map_err(fail)?;
         }
     } else {
         report.manifest = manifest::path(orders.plan, orders.options);
@@ -267,8 +274,8 @@ fn prepare<'a>(
         layers::state::load(&mut build)?;
         layers::enter(&mut build)?;
     }
-    if let Some(layers) = build.layers.take() {
-        build.image = Image::of(&build, &layers, orders)?;
+    if let Some(mut layers) = build.layers.take() {
+        build.image = Image::of(&build, &mut layers, orders)?;
         build.layers = Some(layers);
     }
     Ok(build)

@@ -2,6 +2,7 @@
 //!
 //! It decides nothing that the plan has not decided. It must not know terminals, recipes or command lines.
 
+mod archives;
 mod build;
 mod cache;
 mod compose;

@@ -1,16 +1,15 @@
 //! Lock files: resolves what a plan would take from elsewhere, and checks and fetches what a lock names. Needs neither root nor namespaces:
 //! nothing is made.
 
+use crate::archives::{self, Ground};
 use crate::cache::Cache;
 use crate::error::StepError;
 use crate::event::{Events, FailureClass};
 use crate::options::BuildOptions;
 use crate::package::{self, ArchiveCtx, Keep, PackageManager, Resolution};
 use crate::report::BuildError;
-use crate::step::signers;
-use isotope_ostree::{Mode, OstreeError, Pull, Remote, Repo};
 use isotope_plan::lock::{Lock, LockedCommit, LockedPackage, LockedTree, installs, pulled, without_credentials};
-use isotope_plan::{Bootstrap, OstreeDeploy, PackagePolicy, Packages, Plan, Step, StepAction};
+use isotope_plan::{Bootstrap, OstreeDeploy, Packages, Plan, Step, StepAction};
 use std::path::Path;
 
 /// What of a lock stays as it is when it is written anew.
@@ -37,11 +36,7 @@ pub fn lock(
     events: &Events,
 ) -> Result<Lock, BuildError> {
     let cache = Cache::open(&options.cache_dir)?;
-    let scratch = tempfile::tempdir().map_err(|source| BuildError::Io {
-        what: "make a directory in",
-        path: std::env::temp_dir(),
-        source,
-    })?;
+    let scratch = archives::scratch()?;
     let named: &[String] = if let Update::Named(names) = update { names } else { &[] };
     let old = old.filter(|_| *update != Update::All);
     unknown(old, named)?;
@@ -53,7 +48,7 @@ pub fn lock(
             let kept = kept(old.and_then(|lock| lock.tree(plan)), plan, named);
             let keep = Keep { packages: &kept, named: !named.is_empty() };
             let Resolution { archives, packages } =
-                work.with(None, |manager, what, ctx| manager.lock(what, ctx, keep))?;
+                work.all(None, |manager, what, ctx| manager.lock(what, ctx, keep))?;
             let isotope_plan::Target { arch, distro, family: _, release } = plan.target.clone();
             lock.trees.push(LockedTree { name: plan.name.clone(), arch, distro, release, packages, archives });
         }
@@ -76,15 +71,11 @@ pub fn lock(
 /// [`BuildError::Failed`]: packages are gone, or an archive cannot be reached.
 pub fn fetch(plan: &Plan, options: &BuildOptions, lock: &Lock, events: &Events) -> Result<(), BuildError> {
     let cache = Cache::open(&options.cache_dir)?;
-    let scratch = tempfile::tempdir().map_err(|source| BuildError::Io {
-        what: "make a directory in",
-        path: std::env::temp_dir(),
-        source,
-    })?;
+    let scratch = archives::scratch()?;
     for (number, plan) in plan.with_inputs().enumerate().filter(|(_, plan)| installs(plan)) {
         let dir = scratch.path().join(number.to_string());
         let work = Ground { plan, options, cache: &cache, scratch: &dir, events };
-        work.with(lock.tree(plan), |manager, _, ctx| manager.fetch(ctx))?;
+        work.all(lock.tree(plan), |manager, _, ctx| manager.fetch(ctx))?;
     }
     Ok(())
 }
@@ -118,22 +109,14 @@ fn kept(old: Option<&LockedTree>, plan: &Plan, named: &[String]) -> Vec<LockedPa
 
 /// Asks a remote which commit a ref is; signatures are checked as by a build.
 fn commit_of(deploy: &OstreeDeploy, dir: &Path, options: &BuildOptions) -> Result<LockedCommit, StepError> {
-    let OstreeDeploy { remote, url, rev, verify, .. } = deploy;
+    let OstreeDeploy { url, rev, .. } = deploy;
     if options.offline && !url.starts_with("file:") {
         let message = format!("this build is offline, and {rev} is at {url}");
         return Err(StepError::Lacks { message, hint: "lock it while there is a network".to_owned() });
     }
-    std::fs::create_dir_all(dir).map_err(StepError::io("make", dir))?;
-    let probe = || -> Result<LockedCommit, OstreeError> {
-        let repo = Repo::create(dir.join("commits"), Mode::Archive)?;
-        repo.set_remote(&Remote::new(remote, url, signers(verify)))?;
-        let mut probed = repo.probe(&Pull::new(remote, [rev]))?;
-        let info = probed.remove(rev);
-        let (commit, version) =
-            info.map_or_else(|| (rev.clone(), None), |info| (info.checksum.to_string(), info.version));
-        Ok(LockedCommit { reference: rev.clone(), url: without_credentials(url), commit, version })
-    };
-    Ok(probe()?)
+    let info = archives::probe(deploy, dir)?;
+    let (commit, version) = info.map_or_else(|| (rev.clone(), None), |info| (info.checksum.to_string(), info.version));
+    Ok(LockedCommit { reference: rev.clone(), url: without_credentials(url), commit, version })
 }
 
 /// The step in whose name something fails.
@@ -141,50 +124,15 @@ fn step_of(plan: &Plan) -> Option<&Step> {
     plan.steps.iter().find(|step| matches!(step.action, StepAction::Bootstrap(_) | StepAction::OstreeDeploy(_)))
 }
 
-/// Where a plan is resolved.
-struct Ground<'a> {
-    plan: &'a Plan,
-    options: &'a BuildOptions,
-    cache: &'a Cache,
-    scratch: &'a Path,
-    events: &'a Events,
-}
-
 impl Ground<'_> {
-    /// The package manager, with what it works with.
-    fn with<T>(
+    /// The package manager, for all that the plan wants.
+    fn all<T>(
         &self,
         lock: Option<&LockedTree>,
         run: impl FnOnce(&dyn PackageManager, &Bootstrap, &ArchiveCtx<'_>) -> Result<T, package::PackageError>,
     ) -> Result<T, BuildError> {
-        let of_bootstrap = |step: &'_ Step| match &step.action {
-            StepAction::Bootstrap(bootstrap) => Some(bootstrap.clone()),
-            _ => None,
-        };
-        let empty = Bootstrap { packages: Vec::new(), sources: Vec::new(), policy: PackagePolicy::default() };
-        let bootstrap = self.plan.steps.iter().find_map(of_bootstrap).unwrap_or(empty);
         let upcoming: Vec<&Packages> = self.plan.steps.iter().filter_map(Step::packages).collect();
-        let family = self.plan.target.family;
-        let cache_dir = self.cache.packages(package::directory(family))?;
-        std::fs::create_dir_all(self.scratch).map_err(|source| BuildError::Io {
-            what: "make",
-            path: self.scratch.to_owned(),
-            source,
-        })?;
-        let ctx = ArchiveCtx {
-            spec: &self.plan.target,
-            sources: &bootstrap.sources,
-            cache_dir: &cache_dir,
-            scratch: self.scratch,
-            events: self.events,
-            upcoming: &upcoming,
-            policy: &bootstrap.policy,
-            proxy: &self.options.proxy,
-            lock,
-            offline: self.options.offline,
-        };
-        let done = package::manager(family).and_then(|manager| run(manager.as_ref(), &bootstrap, &ctx));
-        done.map_err(|error| self.failed(error.into(), step_of(self.plan)))
+        self.with(&upcoming, lock, run).map_err(|error| self.failed(error, step_of(self.plan)))
     }
 
     fn failed(&self, error: StepError, step: Option<&Step>) -> BuildError {

@@ -3,6 +3,7 @@
 use super::{Dib, DibState};
 use crate::build::Build;
 use crate::error::StepError;
+use crate::layers::sources::Sources;
 use isotope_element::dib::run_parts::SCRIPT;
 use isotope_plan::{DibBuild, DibHookFile};
 use std::collections::BTreeMap;
@@ -47,13 +48,11 @@ pub(super) fn resume(plan: &DibBuild, state: DibState, build: &Build<'_>) -> Res
 }
 
 fn digests(plan: &DibBuild) -> Result<BTreeMap<PathBuf, String>, StepError> {
+    let mut sources = Sources::default();
     let one = |(dest, file): (&PathBuf, &DibHookFile)| {
         let digest = match &file.link {
             Some(link) => format!("link to {}", link.display()),
-            None => {
-                let meta = file.source.metadata().map_err(StepError::io("look at", &file.source))?;
-                format!("{:o} {}", meta.permissions().mode(), isotope_cache::content::file(&file.source)?)
-            }
+            None => sources.one(&file.source)?,
         };
         Ok((dest.clone(), digest))
     };

@@ -1,6 +1,7 @@
 //! What a build would find in the cache, without building.
 
-use super::{archive, chain, pile, program, story};
+use super::{archive, chain, find, program, story};
+use crate::archives;
 use crate::cache::Cache;
 use crate::error::StepError;
 use crate::event::Events;
@@ -37,24 +38,13 @@ pub struct StepForecast {
 pub fn forecast(plan: &Plan, options: &BuildOptions) -> Result<Forecast, BuildError> {
     let cache = Cache::open(&options.cache_dir)?;
     let failed = |error: StepError| BuildError::Failed(Box::new(crate::engine::outside(&error, &cache.logs())));
-    let scratch = tempfile::tempdir().map_err(|source| BuildError::Io {
-        what: "make a directory in",
-        path: std::env::temp_dir(),
-        source,
-    })?;
+    let scratch = archives::scratch()?;
     let look = || {
         let store = Store::open(&cache.layers())?;
         let archives = archive::identity(plan, options, &cache, scratch.path(), &Events::none())?;
         let links = chain::of(plan, &archives, options.fixed_clock, &program()?, &mut super::Sources::default())?;
         let get = |key: &Key| Ok(store.look(key)?);
-        let mut reused = 0;
-        for (number, link) in links.iter().enumerate().filter(|(_, link)| link.ends_layer) {
-            if let Some(key) = &link.key
-                && pile(&get, key)?.is_some()
-            {
-                reused = number + 1;
-            }
-        }
+        let (_, reused) = find(&get, &links)?;
         let steps = plan.steps.iter().zip(&links).take(chain::tree_steps(plan)).enumerate();
         let steps = steps.map(|(number, (step, link))| StepForecast {
             id: step.id.clone(),

@@ -7,14 +7,13 @@
 //! The key is made of the last layer's key and of all that comes after the tree. Of each image's name the newest two are kept.
 
 use super::inputs;
-use super::sources::Sources;
 use super::{Layers, chain};
 use crate::build::{Build, Products};
 use crate::engine::Orders;
 use crate::error::StepError;
 use crate::options::Refresh;
 use crate::package::InstalledPackage;
-use crate::report::{DeployedCommit, OutputFile};
+use crate::report::DeployedCommit;
 use isotope_cache::{Inputs, Key};
 use isotope_image::export::{Exported, kept};
 use isotope_plan::{Plan, StepAction};
@@ -47,16 +46,17 @@ struct Facts {
 
 impl Image {
     /// Where the outputs of this plan are kept. `None`: some of its inputs cannot be known, or it has no outputs that are kept.
-    pub(crate) fn of(build: &Build<'_>, layers: &Layers, orders: Orders<'_>) -> Result<Option<Self>, StepError> {
+    pub(crate) fn of(build: &Build<'_>, layers: &mut Layers, orders: Orders<'_>) -> Result<Option<Self>, StepError> {
         let plan = build.plan;
         let dib = plan.steps.iter().any(|step| matches!(step.action, StepAction::Dib(_)));
-        let Some(tree) = layers.last_key().filter(|_| !dib && !plan.exports.is_empty()) else { return Ok(None) };
+        let Some(tree) = layers.last_key().filter(|_| !dib && !plan.exports.is_empty()).cloned() else {
+            return Ok(None);
+        };
         let fixed = orders.options.fixed_clock;
         let mut all = Inputs::new();
         let mut secrets = Vec::new();
-        let mut sources = Sources::default();
         for step in &plan.steps[chain::tree_steps(plan)..] {
-            let Some(gathered) = inputs::of_step(plan, step, &BTreeMap::new(), &mut sources, fixed)? else {
+            let Some(gathered) = inputs::of_step(plan, step, &BTreeMap::new(), &mut layers.sources, fixed)? else {
                 return Ok(None);
             };
             secrets.extend(gathered.secrets);
@@ -65,7 +65,7 @@ impl Image {
         all.insert("image".to_owned(), inputs::json(&essence(plan, fixed)));
         secrets.extend(secret_variables(plan));
         let images = orders.cache.images()?;
-        let dir = images.join(Key::of(Some(tree), &all, &secrets).as_str());
+        let dir = images.join(Key::of(Some(&tree), &all, &secrets).as_str());
         let before = earlier(&images, &plan.name)?.into_iter().map(|(path, _)| path).find(|path| *path != dir);
         Ok(Some(Self { before: if dir.is_dir() { Some(dir.clone()) } else { before }, dir }))
     }
@@ -99,7 +99,7 @@ impl Image {
             packages: facts.packages,
             warnings: facts.warnings,
             deployed: facts.deployed,
-            outputs: restored.outputs.into_iter().map(OutputFile::from).collect(),
+            outputs: restored.outputs,
             ..Products::default()
         };
         self.used();

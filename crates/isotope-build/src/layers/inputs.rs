@@ -5,6 +5,7 @@ use crate::error::StepError;
 use isotope_cache::Inputs;
 use isotope_plan::{DibAction, EnvValue, Plan, Step, StepAction};
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -70,6 +71,11 @@ fn of_the_session(name: &str) -> bool {
     NAMES.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
+/// How this host reaches the network; the value may have credentials.
+fn is_proxy(name: &str) -> bool {
+    name.to_ascii_lowercase().ends_with("_proxy")
+}
+
 /// What holds for every step of a plan.
 pub(super) fn of_plan(plan: &Plan, fixed_clock: bool, program: &str) -> Inputs {
     let mut gathered = Gathered::default();
@@ -118,7 +124,7 @@ pub(super) fn of_step(
             own.env.clear();
         }
         (StepAction::Dib(DibAction::Begin(begin)), StepAction::Dib(DibAction::Begin(own))) => {
-            gathered.variables(&begin.environment, |name| clock(name) || of_the_session(name));
+            gathered.variables(&begin.environment, |name| clock(name) || of_the_session(name) || is_proxy(name));
             let shared = begin.hooks.iter().filter(|(dest, _)| phase_of(dest).is_none());
             for (dest, file) in shared {
                 let digest = sources.one(&file.source)?;
@@ -146,7 +152,8 @@ pub(super) fn of_step(
         }
         _ => {}
     }
-    gathered.add("step", json(&shown));
+    // Its digest: sources may name credentials, and descriptions of layers are shared.
+    gathered.add("step", digest(&shown));
     gathered.add("phase", step.phase.to_string());
     let to_come = plan.steps.iter().skip_while(|other| other.id != step.id).skip(1);
     let initramfs =
@@ -159,6 +166,11 @@ pub(super) fn of_step(
 fn phase_of(dest: &Path) -> Option<&str> {
     let top = dest.components().next()?.as_os_str().to_str()?;
     top.strip_suffix(".d").filter(|phase| *phase != "environment")
+}
+
+/// SHA-256 of its JSON form.
+pub(super) fn digest(value: &impl Serialize) -> String {
+    Sha256::digest(json(value)).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 pub(super) fn json(value: &impl Serialize) -> String {

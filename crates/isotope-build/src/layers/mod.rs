@@ -15,7 +15,7 @@ pub(crate) mod forecast;
 pub(crate) mod image;
 mod inputs;
 mod shared;
-mod sources;
+pub(crate) mod sources;
 pub(crate) mod state;
 mod story;
 
@@ -46,6 +46,8 @@ pub(crate) struct Layers {
     store: Store,
     shared: Shared,
     links: Vec<Link>,
+    /// Digests of elements, for what comes after the tree, too.
+    sources: Sources,
     /// How many steps of the plan are among them: the seal is none.
     steps: usize,
     /// `None` only while one layer is put under the next.
@@ -78,7 +80,8 @@ impl Layers {
         let shared = Shared::of(orders.options)?;
         let archives = archive::identity(plan, orders.options, orders.cache, work.room(), events)?;
         let program = program()?;
-        let links = chain::of(plan, &archives, orders.options.fixed_clock, &program, &mut Sources::default())?;
+        let mut sources = Sources::default();
+        let links = chain::of(plan, &archives, orders.options.fixed_clock, &program, &mut sources)?;
         // A shell in the state behind a step: what comes later must not be there.
         let stop = orders.options.shell_at.as_ref().and_then(|id| plan.steps.iter().position(|step| step.id == *id));
         let limit = match &orders.options.refresh {
@@ -98,7 +101,17 @@ impl Layers {
         story::tell(plan, &store, &links, reused, events)?;
         let stack = Stack::mount(work.dir(), held, store.stage()?)?;
         let steps = chain::tree_steps(plan);
-        Ok(Some(Self { store, shared, links, steps, stack: Some(stack), reused, next: reused, since: Instant::now() }))
+        Ok(Some(Self {
+            store,
+            shared,
+            links,
+            sources,
+            steps,
+            stack: Some(stack),
+            reused,
+            next: reused,
+            since: Instant::now(),
+        }))
     }
 
     /// Whether an earlier build has done the step at `index`.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// Digests, each made once a build.
 #[derive(Debug, Default)]
-pub(super) struct Sources {
+pub(crate) struct Sources {
     known: HashMap<PathBuf, BTreeMap<PathBuf, String>>,
 }
 
@@ -26,7 +26,7 @@ impl Sources {
     }
 
     /// One file, following a link.
-    pub(super) fn one(&mut self, path: &Path) -> Result<String, StepError> {
+    pub(crate) fn one(&mut self, path: &Path) -> Result<String, StepError> {
         let real = path.canonicalize().map_err(StepError::io("find", path))?;
         Ok(self.of(&real)?.into_values().collect::<Vec<_>>().join(" "))
     }

@@ -97,8 +97,7 @@ fn progress<'b>(build: &'b Build<'_>) -> impl Fn(ExportProgress) + Sync + 'b {
 }
 
 fn record(build: &mut Build<'_>, made: Vec<Exported>) {
-    build.products.outputs.extend(made.iter().cloned().map(OutputFile::from));
-    build.products.exported.extend(made);
+    build.products.outputs.extend(made);
 }
 
 impl From<Exported> for OutputFile {

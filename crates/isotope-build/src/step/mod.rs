@@ -8,7 +8,7 @@ mod hook;
 mod initramfs;
 mod ostree_checkout;
 mod ostree_commit;
-pub(crate) mod ostree_deploy;
+mod ostree_deploy;
 mod ostree_kernel;
 mod ostree_parent;
 mod ostree_tree;
