@@ -1,13 +1,13 @@
 //! Giving a blob to a registry: not at all if it has it, in one piece if it is small, else in chunks, which go on where one broke.
 
-use crate::client::{Access, Ask, Client, Payload, unexpected};
+use crate::client::{Access, Ask, Client, PAUSE, Payload, unexpected};
 use crate::{At, Descriptor, RegistryError};
 use std::fs::File;
 use ureq::Body;
 use ureq::http::{Method, Response, StatusCode};
 
 /// Failures that an upload survives without a byte more at the registry.
-const FRUITLESS: u32 = 3;
+const FRUITLESS: u32 = 4;
 
 /// An upload that has begun.
 struct Session {
@@ -50,26 +50,86 @@ pub(crate) fn upload(client: &Client, file: &File, blob: &Descriptor, chunk: u64
     let at = client.at(blob.digest.as_str());
     let mut session = begin(client, &at)?;
     let chunk = chunk.max(session.least).max(1);
-    let (mut fruitless, mut furthest) = (0, 0);
+    let mut patience = Patience::default();
     // The last piece goes with the request that completes the upload: a small blob is that alone.
-    while blob.size - session.offset > chunk {
-        match patch(client, &at, &session, file, chunk) {
-            Ok(next) => session = next,
+    loop {
+        let done = if blob.size - session.offset > chunk {
+            patch(client, &at, &session, file, chunk).map(Some)
+        } else {
+            finish(client, &at, &session, file, blob).map(|()| None)
+        };
+        match done {
+            Ok(None) => return Ok(true),
+            Ok(Some(next)) => {
+                session = next;
+                patience.got_on(&session);
+            }
             Err(error) => {
-                fruitless += 1;
-                if fruitless >= FRUITLESS || matches!(error, RegistryError::Denied { .. }) {
-                    return Err(error);
+                patience.lost(error)?;
+                // The answer may have been lost, not the blob.
+                if blob.size - session.offset <= chunk && has(client, blob)? {
+                    return Ok(true);
                 }
-                session = again(client, &at, session, blob).map_err(|_| error)?;
+                session = patience.again(client, &at, session, blob)?;
             }
         }
-        if session.offset > furthest {
-            fruitless = 0;
-            furthest = session.offset;
+    }
+}
+
+/// How often an upload broke since it last got on.
+#[derive(Default)]
+struct Patience {
+    fruitless: u32,
+    furthest: u64,
+    /// It went on where the registry said that it was, and nothing has come of that yet.
+    resumed: bool,
+}
+
+impl Patience {
+    fn got_on(&mut self, session: &Session) {
+        self.resumed = false;
+        if session.offset > self.furthest {
+            self.fruitless = 0;
+            self.furthest = session.offset;
         }
     }
-    finish(client, &at, session, file, blob)?;
-    Ok(true)
+
+    /// The error, if it is the last to be borne; else a pause.
+    fn lost(&mut self, error: RegistryError) -> Result<(), RegistryError> {
+        self.fruitless += 1;
+        let is_final = match error {
+            RegistryError::Denied { .. } | RegistryError::Refused { .. } => true,
+            // What it says of bytes that follow a break need not hold of the whole; an upload that it forgot can be made again.
+            RegistryError::Status { status, .. } => {
+                (400..500).contains(&status) && !self.resumed && !matches!(status, 404 | 416 | 429)
+            }
+            _ => false,
+        };
+        if is_final || self.fruitless >= FRUITLESS {
+            return Err(error);
+        }
+        std::thread::sleep(PAUSE * self.fruitless);
+        Ok(())
+    }
+
+    /// Goes on with what has arrived; from the beginning if the registry cannot tell, or if what it told was of no use (docker-registry 2.8
+    /// names the bytes of a chunk that broke in its middle, and takes nothing after them).
+    fn again(
+        &mut self,
+        client: &Client,
+        at: &At,
+        session: Session,
+        blob: &Descriptor,
+    ) -> Result<Session, RegistryError> {
+        if !std::mem::replace(&mut self.resumed, true)
+            && let Ok(session) = resume(client, at, session)
+            && session.offset <= blob.size
+        {
+            return Ok(session);
+        }
+        self.resumed = false;
+        begin(client, at)
+    }
 }
 
 fn begin(client: &Client, at: &At) -> Result<Session, RegistryError> {
@@ -122,15 +182,6 @@ fn patch(client: &Client, at: &At, session: &Session, file: &File, chunk: u64) -
     Ok(Session { url: location(client, at, &response)?, offset, least: session.least })
 }
 
-/// Goes on with what has arrived; from the beginning if the registry cannot tell (docker-registry 2.8 has no use for an upload that broke
-/// in the middle of a chunk).
-fn again(client: &Client, at: &At, session: Session, blob: &Descriptor) -> Result<Session, RegistryError> {
-    match resume(client, at, session) {
-        Ok(session) if session.offset <= blob.size => Ok(session),
-        _ => begin(client, at),
-    }
-}
-
 /// Asks what has arrived.
 fn resume(client: &Client, at: &At, session: Session) -> Result<Session, RegistryError> {
     let ask = Ask::new(Method::GET, session.url.clone(), Access::Write, at);
@@ -142,34 +193,19 @@ fn resume(client: &Client, at: &At, session: Session) -> Result<Session, Registr
     Ok(Session { url, offset: arrived(&response).unwrap_or(0), least: session.least })
 }
 
-fn finish(client: &Client, at: &At, mut session: Session, file: &File, blob: &Descriptor) -> Result<(), RegistryError> {
-    let mut fruitless = 0;
-    loop {
-        let sign = if session.url.contains('?') { '&' } else { '?' };
-        let url = format!("{}{sign}digest={}", session.url, blob.digest);
-        let left = blob.size - session.offset;
-        let mut ask =
-            Ask::new(Method::PUT, url, Access::Write, at).header("Content-Type", "application/octet-stream").once();
-        if left > 0 {
-            ask = ask.payload(Payload::Part { file, offset: session.offset, length: left });
-        }
-        if session.offset > 0 && left > 0 {
-            ask = ask.header("Content-Range", format!("{}-{}", session.offset, blob.size - 1));
-        }
-        let error = match client.send(&ask) {
-            Ok(response) if response.status() == StatusCode::CREATED => return Ok(()),
-            Ok(response) => return Err(unexpected(&ask, response)),
-            Err(error @ RegistryError::Denied { .. }) => return Err(error),
-            Err(error) => error,
-        };
-        fruitless += 1;
-        if fruitless >= FRUITLESS {
-            return Err(error);
-        }
-        // The answer may have been lost, not the blob.
-        if has(client, blob)? {
-            return Ok(());
-        }
-        session = again(client, at, session, blob)?;
+/// Sends the last piece, if one is left, and completes the upload.
+fn finish(client: &Client, at: &At, session: &Session, file: &File, blob: &Descriptor) -> Result<(), RegistryError> {
+    let sign = if session.url.contains('?') { '&' } else { '?' };
+    let url = format!("{}{sign}digest={}", session.url, blob.digest);
+    let left = blob.size - session.offset;
+    let mut ask =
+        Ask::new(Method::PUT, url, Access::Write, at).header("Content-Type", "application/octet-stream").once();
+    if left > 0 {
+        ask = ask.payload(Payload::Part { file, offset: session.offset, length: left });
     }
+    if session.offset > 0 && left > 0 {
+        ask = ask.header("Content-Range", format!("{}-{}", session.offset, blob.size - 1));
+    }
+    let response = client.send(&ask)?;
+    if response.status() == StatusCode::CREATED { Ok(()) } else { Err(unexpected(&ask, response)) }
 }

@@ -20,7 +20,7 @@ const CONNECT: Duration = Duration::from_secs(15);
 const IDLE: Duration = Duration::from_secs(90);
 /// Tries of what can be repeated, and the pause after the first; each following one is twice as long.
 const TRIES: u32 = 4;
-const PAUSE: Duration = Duration::from_millis(400);
+pub(crate) const PAUSE: Duration = Duration::from_millis(400);
 /// The longest pause that a registry may ask for (`Retry-After`).
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// Bytes of an error's body that are read.
