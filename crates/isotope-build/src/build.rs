@@ -113,7 +113,10 @@ impl Build<'_> {
         let manager = package::manager(family)?;
         let cache_dir =
             self.cache.packages(package::directory(family)).map_err(|error| StepError::Cache(Box::new(error)))?;
-        let scratch = self.work.host_directory().join("packages");
+        // Resolves for all steps, and is done again with each build.
+        let resolves = matches!(step.action, StepAction::OstreeParent(_));
+        let own = if resolves { self.work.room().to_owned() } else { self.work.host_directory() };
+        let scratch = own.join("packages");
         std::fs::create_dir_all(&scratch).map_err(StepError::io("make", &scratch))?;
         let upcoming: Vec<&Packages> = self
             .plan
@@ -122,7 +125,7 @@ impl Build<'_> {
             .skip(self.position(step) + 1)
             .filter_map(|step| if let StepAction::Packages(packages) = &step.action { Some(packages) } else { None })
             // In layers, what comes later is no input of a step: each chooses by itself.
-            .filter(|_| self.layers.is_none())
+            .filter(|_| self.layers.is_none() || resolves)
             .collect();
         let archives = ArchiveCtx {
             spec: &self.plan.target,

@@ -6,7 +6,7 @@ use crate::package::ResolvedPackage;
 use isotope_ostree::tree::Users;
 use isotope_ostree::{CommitInfo, Package, Repo};
 use isotope_plan::compose::COMPOSE_FORMAT;
-use isotope_plan::{Plan, Step, StepAction};
+use isotope_plan::{OstreeParent, Plan, Step, StepAction};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -29,8 +29,6 @@ pub(crate) struct Compose {
     pub version: Option<String>,
     /// The users of the commit before, and those that files name.
     pub users: Users,
-    /// Kernels in the tree.
-    pub kernels: Vec<String>,
 }
 
 /// The digest of all that a tree is made of: the plan's steps, the files they name, and packages.
@@ -123,8 +121,56 @@ fn content(path: &Path, add: &mut dyn FnMut(&[u8])) -> Result<(), StepError> {
     Ok(())
 }
 
-/// The users of a commit.
-pub(crate) fn users(repo: &Repo, commit: &CommitInfo) -> Result<Users, StepError> {
+/// The commit that a new one follows, and the commit that its ref points at now.
+pub(crate) fn parent(
+    parent: &OstreeParent,
+    repo: &Repo,
+) -> Result<(Option<CommitInfo>, Option<CommitInfo>), StepError> {
+    let head = repo.find(&parent.reference).map(|head| repo.metadata(&head)).transpose()?;
+    let before = match &parent.parent {
+        Some(rev) => Some(repo.metadata(&repo.resolve(rev)?)?),
+        None => head.clone(),
+    };
+    Ok((before, head))
+}
+
+/// A digest of the users that a new tree begins with: those of the commit before and of files. `None`: it begins with none.
+pub(crate) fn seeds(plan: &Plan) -> Result<Option<String>, StepError> {
+    let begin = plan.steps.iter().find_map(|step| match &step.action {
+        StepAction::OstreeParent(begin) => Some(begin),
+        _ => None,
+    });
+    let Some(begin) = begin.filter(|begin| begin.keep_users) else { return Ok(None) };
+    let users = if begin.repo.join("config").is_file() {
+        let repo = Repo::open(&begin.repo)?;
+        users(begin, &repo, parent(begin, &repo)?.0.as_ref())?
+    } else {
+        of_files(begin, Users::default())?
+    };
+    let mut digest = Sha256::new();
+    for (name, text) in users.seeds() {
+        digest.update(format!("{name} {}\n{text}", text.len()));
+    }
+    Ok((!users.is_empty()).then(|| digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()))
+}
+
+/// The users of a commit, and those of files.
+pub(crate) fn users(begin: &OstreeParent, repo: &Repo, commit: Option<&CommitInfo>) -> Result<Users, StepError> {
+    let users = commit.map(|commit| of_commit(repo, commit)).transpose()?.unwrap_or_default();
+    of_files(begin, users)
+}
+
+fn of_files(begin: &OstreeParent, mut users: Users) -> Result<Users, StepError> {
+    for file in &begin.user_files {
+        let text = std::fs::read_to_string(file).map_err(StepError::io("read", file))?;
+        // A file of groups has fewer fields than one of users.
+        let fields = text.lines().next().map_or(0, |line| line.split(':').count());
+        users.add(if fields >= 7 { "passwd" } else { "group" }, &text);
+    }
+    Ok(users)
+}
+
+fn of_commit(repo: &Repo, commit: &CommitInfo) -> Result<Users, StepError> {
     let mut users = Users::default();
     for dir in ["/usr/etc", "/usr/lib"] {
         for name in USER_FILES {

@@ -5,7 +5,7 @@ use crate::cache::Cache;
 use crate::error::{IN_THE_TREE, StepError};
 use crate::event::{Event, Events, Failure, FailureClass};
 use crate::layers::image::Image;
-use crate::layers::{self, Layers, composed};
+use crate::layers::{self, Layers, Outside, composed};
 use crate::mask::Mask;
 use crate::options::{BuildOptions, OnError};
 use crate::report::{OutputFile, Report, StepTime};
@@ -92,24 +92,13 @@ fn execute(orders: Orders<'_>, events: &Events) -> Result<Report, Box<Failure>> 
     let mut course = Course { orders, events, total, before: 0, steps: Vec::with_capacity(total) };
     let mut warnings = Vec::new();
     for (number, input) in orders.plan.inputs.iter().enumerate() {
-        let mut build = prepare(input, orders, events, &ground, &format!("input-{number}")).map_err(fail)?;
-        let done = composed::place(&build, orders).map_err(fail)?;
-        let current = done.as_ref().map_or(Ok(false), |place| composed::is_current(&build, place)).map_err(fail)?;
-        if current {
-            let name =
-                done.as_ref().and_then(|place| place.file_name()).unwrap_or_default().to_string_lossy().into_owned();
-            course.pass(input, &name);
-            warnings.extend(input.warnings.iter().cloned());
-            continue;
-        }
-        course.run(&mut build)?;
-        if let Some(place) = &done {
-            composed::note(&build, place).map_err(fail)?;
-        }
-        build.work.empty_tree().map_err(fail)?;
-        warnings.extend(input.warnings.iter().cloned().chain(build.products.warnings));
+        let work = Work::begin(&ground, &format!("input-{number}")).map_err(fail)?;
+        warnings.extend(input.warnings.iter().cloned());
+        warnings.extend(beforehand(input, work, &mut course, &fail)?);
     }
-    let mut build = prepare(orders.plan, orders, events, &ground, "image").map_err(fail)?;
+    let work = Work::begin(&ground, "image").map_err(fail)?;
+    let outside = layers::outside(orders.plan, orders, &work, events).map_err(fail)?;
+    let mut build = prepare(orders.plan, orders, events, work, outside.as_ref()).map_err(fail)?;
     let given = match build.image.take() {
         Some(image) => {
             let given = image.restore(&mut build, orders).map_err(fail)?;
@@ -157,6 +146,34 @@ fn execute(orders: Orders<'_>, events: &Events) -> Result<Report, Box<Failure>> 
     Ok(report)
 }
 
+/// Carries out a plan whose result another one uses, unless that result is there. What the user should know of it.
+fn beforehand(
+    plan: &Plan,
+    work: Work,
+    course: &mut Course<'_>,
+    fail: &impl Fn(StepError) -> Box<Failure>,
+) -> Result<Vec<String>, Box<Failure>> {
+    let (orders, events) = (course.orders, course.events);
+    let outside = layers::outside(plan, orders, &work, events).map_err(fail)?;
+    let done = composed::place(plan, orders, outside.as_ref()).map_err(fail)?;
+    if let Some(place) = &done
+        && composed::is_current(plan, place).map_err(fail)?
+    {
+        course.pass(plan, &place.file_name().unwrap_or_default().to_string_lossy());
+        return Ok(Vec::new());
+    }
+    let mut build = prepare(plan, orders, events, work, outside.as_ref()).map_err(fail)?;
+    course.run(&mut build)?;
+    if let Some(layers) = &mut build.layers {
+        layers.give(events);
+    }
+    if let Some(place) = &done {
+        composed::note(plan, place).map_err(fail)?;
+    }
+    build.work.empty_tree().map_err(fail)?;
+    Ok(build.products.warnings)
+}
+
 /// The way through the steps of all plans of a build.
 struct Course<'a> {
     orders: Orders<'a>,
@@ -174,8 +191,10 @@ impl Course<'_> {
             let index = self.begins(number, step);
             let (begun, used) = (Instant::now(), cpu::used());
             build.scene = Scene::default();
-            let cached =
-                build.layers.as_ref().filter(|layers| layers.has(number)).and_then(|layers| layers.name(number));
+            // What looks at the commit before keeps what it saw in memory.
+            let looks = matches!(step.action, StepAction::OstreeParent(_));
+            let layers = build.layers.as_ref().filter(|layers| layers.has(number) && !looks);
+            let cached = layers.and_then(|layers| layers.name(number));
             if cached.is_none()
                 && let Err(error) = take(step, number, build)
             {
@@ -244,11 +263,10 @@ fn prepare<'a>(
     plan: &'a Plan,
     orders: Orders<'a>,
     events: &Events,
-    ground: &Path,
-    name: &str,
+    mut work: Work,
+    outside: Option<&Outside>,
 ) -> Result<Build<'a>, StepError> {
-    let mut work = Work::begin(ground, name)?;
-    let layers = Layers::begin(plan, orders, &work, events)?;
+    let layers = outside.map(|outside| Layers::begin(plan, outside, orders, &work, events)).transpose()?;
     work.furnish(layers.is_some())?;
     let target = TargetRoot::new(&work.tree(), &work.scratch(), &work.devices())?.with_env(&orders.options.proxy);
     let resumed = layers.as_ref().is_some_and(Layers::is_resumed);

@@ -2,6 +2,7 @@
 
 use crate::archives::{self, Ground};
 use crate::cache::Cache;
+use crate::compose;
 use crate::error::StepError;
 use crate::event::Events;
 use crate::options::BuildOptions;
@@ -10,29 +11,39 @@ use isotope_plan::{OstreeDeploy, Plan, StepAction};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// The archives of a plan: each suite's name, and what tells its state from any other (the date and digest of what is signed). A plan
-/// without archives has none.
+/// What a plan takes from outside of this host, and what it finds in repositories on it.
+#[derive(Debug, Default)]
+pub(crate) struct Outside {
+    /// Each suite's name, and what tells its state from any other: the date and digest of what is signed.
+    pub suites: BTreeMap<String, String>,
+    /// The commit of each ref that is deployed.
+    pub commits: BTreeMap<String, String>,
+    /// Digest of the users that the tree of a compose begins with.
+    pub users: Option<String>,
+}
+
+/// The archives, refs and users of a plan, as they are now.
 pub(super) fn identity(
     plan: &Plan,
     options: &BuildOptions,
     cache: &Cache,
     scratch: &Path,
     events: &Events,
-) -> Result<BTreeMap<String, String>, StepError> {
-    let mut known = BTreeMap::new();
+) -> Result<Outside, StepError> {
+    let mut known = Outside { users: compose::seeds(plan)?, ..Outside::default() };
     if let Some(deploy) = plan.deployment() {
-        known.insert(format!("ref {}", deploy.rev), commit(deploy, &scratch.join("refs"))?);
+        known.commits.insert(deploy.rev.clone(), commit(deploy, &scratch.join("refs"))?);
     }
     if !plan.steps.iter().any(|step| matches!(step.action, StepAction::Bootstrap(_))) {
         return Ok(known);
     }
     // A lock says which packages there are, whatever the archives have now.
     if let Some(tree) = options.lock.as_ref().and_then(|lock| lock.tree(plan)) {
-        known.insert("lock".to_owned(), super::inputs::digest(tree));
+        known.suites.insert("lock".to_owned(), super::inputs::digest(tree));
         return Ok(known);
     }
     let ground = Ground { plan, options, cache, scratch: &scratch.join("archive"), events };
-    known.extend(ground.with(&[], None, |manager, _, ctx| manager.archive(ctx))?);
+    known.suites.extend(ground.with(&[], None, |manager, _, ctx| manager.archive(ctx))?);
     Ok(known)
 }
 

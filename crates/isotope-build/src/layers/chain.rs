@@ -1,11 +1,11 @@
 //! The keys of a plan's steps: a chain, in which each is made of the one before it and of its own inputs.
 
+use super::archive::Outside;
 use super::inputs;
 use super::sources::Sources;
 use crate::error::StepError;
 use isotope_cache::{Inputs, Key};
 use isotope_plan::{DibAction, Plan, StepAction};
-use std::collections::BTreeMap;
 
 /// One link: a step, or the sealing of the tree after the last of them.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub(super) struct Link {
 /// The links of a plan's tree steps, in order, and one more for the seal. Steps from the disk on are no layers.
 pub(super) fn of(
     plan: &Plan,
-    archives: &BTreeMap<String, String>,
+    outside: &Outside,
     fixed_clock: bool,
     program: &str,
     sources: &mut Sources,
@@ -30,7 +30,7 @@ pub(super) fn of(
     let mut links = Vec::with_capacity(count + 1);
     let mut key = Some(Key::of(None, &inputs::of_plan(plan, fixed_clock, program), &[]));
     for step in &plan.steps[..count] {
-        let gathered = inputs::of_step(plan, step, archives, sources, fixed_clock)?;
+        let gathered = inputs::of_step(plan, step, outside, sources, fixed_clock)?;
         key = match (&gathered, key) {
             (Some(gathered), Some(below)) => Some(Key::of(Some(&below), &gathered.inputs, &gathered.secrets)),
             _ => None,
@@ -38,8 +38,10 @@ pub(super) fn of(
         let inputs = gathered.map(|gathered| gathered.inputs).unwrap_or_default();
         links.push(Link { key: key.clone(), inputs, ends_layer: ends_layer(&step.action) });
     }
-    let dib = plan.steps.iter().any(|step| matches!(step.action, StepAction::Dib(_)));
-    if dib {
+    // Hooks of diskimage-builder's elements seal their tree themselves; that of a compose is sealed before it is laid out.
+    let sealed_by_steps =
+        plan.steps.iter().any(|step| matches!(step.action, StepAction::Dib(_) | StepAction::OstreeCommit(_)));
+    if sealed_by_steps {
         if let Some(last) = links.last_mut() {
             last.ends_layer = true;
         }
@@ -58,6 +60,8 @@ pub(super) fn tree_steps(plan: &Plan) -> usize {
             StepAction::Disk
                 | StepAction::Bootloader
                 | StepAction::Export { .. }
+                | StepAction::OstreeTree(_)
+                | StepAction::OstreeCommit(_)
                 | StepAction::Dib(DibAction::Gather(_) | DibAction::Disk(_) | DibAction::CleanUp)
         )
     };
@@ -72,6 +76,7 @@ fn ends_layer(action: &StepAction) -> bool {
         | StepAction::Script(_)
         | StepAction::OstreeDeploy(_)
         | StepAction::Initramfs
+        | StepAction::OstreeKernel(_)
         | StepAction::Dib(DibAction::Hooks(_) | DibAction::Packages(_)) => true,
         StepAction::Files(_)
         | StepAction::Write(_)
@@ -81,7 +86,6 @@ fn ends_layer(action: &StepAction) -> bool {
         | StepAction::OstreeParent(_)
         | StepAction::OstreeCheckout(_)
         | StepAction::OstreeTrim(_)
-        | StepAction::OstreeKernel(_)
         | StepAction::OstreeTree(_)
         | StepAction::OstreeCommit(_)
         | StepAction::Disk

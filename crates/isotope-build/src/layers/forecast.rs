@@ -41,8 +41,8 @@ pub fn forecast(plan: &Plan, options: &BuildOptions) -> Result<Forecast, BuildEr
     let scratch = archives::scratch()?;
     let look = || {
         let store = Store::open(&cache.layers())?;
-        let archives = archive::identity(plan, options, &cache, scratch.path(), &Events::none())?;
-        let links = chain::of(plan, &archives, options.fixed_clock, &program()?, &mut super::Sources::default())?;
+        let outside = archive::identity(plan, options, &cache, scratch.path(), &Events::none())?;
+        let links = chain::of(plan, &outside, options.fixed_clock, &program()?, &mut super::Sources::default())?;
         let get = |key: &Key| Ok(store.look(key)?);
         let (_, reused) = find(&get, &links)?;
         let steps = plan.steps.iter().zip(&links).take(chain::tree_steps(plan)).enumerate();

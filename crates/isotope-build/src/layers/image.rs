@@ -6,6 +6,7 @@
 //! ```
 //! The key is made of the last layer's key and of all that comes after the tree. Of each image's name the newest two are kept.
 
+use super::archive::Outside;
 use super::inputs;
 use super::{Layers, chain};
 use crate::build::{Build, Products};
@@ -18,7 +19,6 @@ use isotope_cache::{Inputs, Key};
 use isotope_image::export::{Exported, kept};
 use isotope_plan::{Plan, StepAction};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -56,7 +56,7 @@ impl Image {
         let mut all = Inputs::new();
         let mut secrets = Vec::new();
         for step in &plan.steps[chain::tree_steps(plan)..] {
-            let Some(gathered) = inputs::of_step(plan, step, &BTreeMap::new(), &mut layers.sources, fixed)? else {
+            let Some(gathered) = inputs::of_step(plan, step, &Outside::default(), &mut layers.sources, fixed)? else {
                 return Ok(None);
             };
             secrets.extend(gathered.secrets);

@@ -1,5 +1,6 @@
 //! What can change the result of a step: the inputs of its key, each with a name that people understand.
 
+use super::archive::Outside;
 use super::sources::Sources;
 use crate::error::StepError;
 use isotope_cache::Inputs;
@@ -91,7 +92,7 @@ pub(super) fn of_plan(plan: &Plan, fixed_clock: bool, program: &str) -> Inputs {
 pub(super) fn of_step(
     plan: &Plan,
     step: &Step,
-    archives: &BTreeMap<String, String>,
+    outside: &Outside,
     sources: &mut Sources,
     fixed_clock: bool,
 ) -> Result<Option<Gathered>, StepError> {
@@ -101,13 +102,21 @@ pub(super) fn of_step(
     let clock = |name: &str| name == "SOURCE_DATE_EPOCH" && !fixed_clock;
     match (&step.action, &mut shown) {
         (StepAction::Bootstrap(_), _) => {
-            for (suite, state) in archives.iter().filter(|(name, _)| !name.starts_with("ref ")) {
+            for (suite, state) in &outside.suites {
                 gathered.add(format!("archive {suite}"), state.clone());
             }
         }
         (StepAction::OstreeDeploy(deploy), _) => {
-            let name = format!("ref {}", deploy.rev);
-            gathered.add(name.clone(), archives.get(&name).cloned().unwrap_or_default());
+            gathered.add(format!("ref {}", deploy.rev), outside.commits.get(&deploy.rev).cloned().unwrap_or_default());
+        }
+        (StepAction::OstreeParent(_), StepAction::OstreeParent(own)) => {
+            gathered.add("users of the commit before and of files", outside.users.clone().unwrap_or_default());
+            // Where commits are, and which is followed, changes nothing else in the tree.
+            own.repo = Path::new("").into();
+            own.reference = String::new();
+            own.parent = None;
+            own.user_files.clear();
+            own.force = false;
         }
         (StepAction::Files(files), StepAction::Files(own)) => {
             gathered.files(element, &files.source, sources, |_| false)?;

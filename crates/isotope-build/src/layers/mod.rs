@@ -26,6 +26,7 @@ use crate::error::StepError;
 use crate::event::Events;
 use crate::options::Refresh;
 use crate::work::Work;
+pub(crate) use archive::Outside;
 use chain::Link;
 use isotope_cache::{CacheError, Held, Key, Layer, LayerStep, Stack, Store};
 use isotope_plan::{Plan, Step, StepAction};
@@ -60,28 +61,38 @@ pub(crate) struct Layers {
     since: Instant,
 }
 
-/// Whether a plan is built in layers. A compose has a memory of its own: its repository.
+/// Whether a plan is built in layers. A compose that derives from a commit begins with that.
 fn layered(plan: &Plan) -> bool {
-    !plan.steps.iter().any(|step| matches!(step.action, StepAction::OstreeCommit(_)))
+    !plan.steps.iter().any(|step| matches!(step.action, StepAction::OstreeCheckout(_)))
+}
+
+/// What a plan that is built in layers takes from outside: its archives are resolved, once a build.
+pub(crate) fn outside(
+    plan: &Plan,
+    orders: Orders<'_>,
+    work: &Work,
+    events: &Events,
+) -> Result<Option<Outside>, StepError> {
+    if !orders.options.layers || !layered(plan) {
+        return Ok(None);
+    }
+    archive::identity(plan, orders.options, orders.cache, work.room(), events).map(Some)
 }
 
 impl Layers {
-    /// Resolves the plan's archives, makes the keys of its steps, and mounts what the store has of them at the work directory.
+    /// Makes the keys of a plan's steps, and mounts what the store has of them at the work directory.
     pub(crate) fn begin(
         plan: &Plan,
+        outside: &Outside,
         orders: Orders<'_>,
         work: &Work,
         events: &Events,
-    ) -> Result<Option<Self>, StepError> {
-        if !orders.options.layers || !layered(plan) {
-            return Ok(None);
-        }
+    ) -> Result<Self, StepError> {
         let store = Store::open(&orders.cache.layers())?;
         let shared = Shared::of(orders.options)?;
-        let archives = archive::identity(plan, orders.options, orders.cache, work.room(), events)?;
         let program = program()?;
         let mut sources = Sources::default();
-        let links = chain::of(plan, &archives, orders.options.fixed_clock, &program, &mut sources)?;
+        let links = chain::of(plan, outside, orders.options.fixed_clock, &program, &mut sources)?;
         // A shell in the state behind a step: what comes later must not be there.
         let stop = orders.options.shell_at.as_ref().and_then(|id| plan.steps.iter().position(|step| step.id == *id));
         let limit = match &orders.options.refresh {
@@ -101,7 +112,7 @@ impl Layers {
         story::tell(plan, &store, &links, reused, events)?;
         let stack = Stack::mount(work.dir(), held, store.stage()?)?;
         let steps = chain::tree_steps(plan);
-        Ok(Some(Self {
+        Ok(Self {
             store,
             shared,
             links,
@@ -111,7 +122,7 @@ impl Layers {
             reused,
             next: reused,
             since: Instant::now(),
-        }))
+        })
     }
 
     /// Whether an earlier build has done the step at `index`.

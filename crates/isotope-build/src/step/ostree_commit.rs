@@ -1,6 +1,7 @@
 //! Commits the tree, signs the commit, and tells web servers' clients of it.
 
 use super::Run;
+use super::ostree_kernel::is_bootable;
 use crate::build::Build;
 use crate::compose::{INPUTS_KEY, difference};
 use crate::error::StepError;
@@ -34,7 +35,7 @@ impl Run for Write<'_> {
         if let Some((diff, since)) = &diff {
             build.events.send(Event::Packages { diff: diff.clone(), since: since.clone() });
         }
-        let bootable = !compose.kernels.is_empty();
+        let bootable = is_bootable(build.target.tree())?;
         if !bootable {
             build.warn("the tree has no kernel, so the commit cannot be booted".to_owned());
         }

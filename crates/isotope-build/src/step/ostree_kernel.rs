@@ -19,6 +19,11 @@ const IMAGES: [&str; 3] = ["vmlinuz", "vmlinux", "Image"];
 /// Where dracut's modules are.
 const MODULES: &str = "/usr/lib/dracut/modules.d";
 
+/// Whether a tree has a kernel where ostree looks for it.
+pub(super) fn is_bootable(tree: &TargetDir) -> Result<bool, TargetError> {
+    Ok(kernels(tree)?.iter().any(|version| tree.exists(place(version, "vmlinuz"))))
+}
+
 /// Options by which a treefile chooses a compression itself.
 const COMPRESSIONS: [&str; 9] =
     ["--compress", "--no-compress", "--gzip", "--bzip2", "--lzma", "--xz", "--lzo", "--lz4", "--zstd"];
@@ -61,9 +66,6 @@ impl Run for Kernel<'_> {
         }
         if self.0.boot_location == BootLocation::New {
             found.iter().try_for_each(|version| copy_for_old_deployers(build.target.tree(), version))?;
-        }
-        if let Some(compose) = &mut build.compose {
-            compose.kernels = found;
         }
         Ok(())
     }

@@ -5,8 +5,8 @@ use super::ostree_commit::publish;
 use crate::build::Build;
 use crate::compose::{self, Compose, INPUTS_KEY};
 use crate::error::StepError;
+use crate::layers::Layers;
 use crate::report::CommitReport;
-use isotope_ostree::tree::Users;
 use isotope_ostree::{CommitInfo, Mode, Repo};
 use isotope_plan::{OstreeParent, Step};
 
@@ -15,14 +15,10 @@ pub(super) struct Begin<'a>(pub &'a OstreeParent);
 
 impl Run for Begin<'_> {
     fn run(&self, step: &Step, build: &mut Build<'_>) -> Result<(), StepError> {
-        let OstreeParent { repo, reference, parent, keep_users, user_files, force } = self.0;
+        let OstreeParent { repo, keep_users, force, reference: _, parent: _, user_files: _ } = self.0;
         let commit = compose::commit_of(build.plan).ok_or(StepError::Plan("a compose without a commit"))?;
         let repo = Repo::create(repo, Mode::Archive)?;
-        let head = repo.find(reference).map(|head| repo.metadata(&head)).transpose()?;
-        let parent = match parent {
-            Some(rev) => Some(repo.metadata(&repo.resolve(rev)?)?),
-            None => head.clone(),
-        };
+        let (parent, head) = compose::parent(self.0, &repo)?;
         // What a package manager inside the target will choose cannot be known before it has run.
         let inputs = match build.bootstrap() {
             Some(bootstrap) => {
@@ -39,22 +35,15 @@ impl Run for Begin<'_> {
             return unchanged(build, &repo, commit, head);
         }
         build.events.output(&dirty(head.as_ref(), inputs.as_deref(), *force));
-        let mut users = Users::default();
-        if let Some(parent) = &parent {
-            users = compose::users(&repo, parent)?;
-        }
-        for file in user_files {
-            let text = std::fs::read_to_string(file).map_err(StepError::io("read", file))?;
-            // A file of groups has fewer fields than one of users.
-            let fields = text.lines().next().map_or(0, |line| line.split(':').count());
-            users.add(if fields >= 7 { "passwd" } else { "group" }, &text);
-        }
-        if *keep_users && !users.is_empty() {
+        let users = compose::users(self.0, &repo, parent.as_ref())?;
+        // Layers of an earlier build began with them.
+        let resumed = build.layers.as_ref().is_some_and(Layers::is_resumed);
+        if *keep_users && !users.is_empty() && !resumed {
             users.seed(build.target.tree())?;
             build.events.output(&format!("{} users keep their numbers", users.count()));
         }
         let version = commit.version.after(parent.as_ref().and_then(|parent| parent.version.as_deref()));
-        build.compose = Some(Compose { parent, inputs, version, users, kernels: Vec::new() });
+        build.compose = Some(Compose { parent, inputs, version, users });
         Ok(())
     }
 }

@@ -1,10 +1,8 @@
 //! One cluster in, one compressed cluster out, and back. One value a thread.
 
-use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+use super::deflate::Deflate;
+use flate2::{Decompress, FlushDecompress};
 use std::io;
-
-/// Every reader of qcow2 knows this deflate window, and QEMU's is no larger.
-const WINDOW_BITS: u8 = 12;
 
 /// How clusters are compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,9 +22,8 @@ pub enum Codec {
 }
 
 impl Codec {
-    /// Deflate at the level whose images are no larger than those of `qemu-img convert -c`, which compresses at level 6 with more memory
-    /// (memLevel 9, deflateInit2 in zlib.h) than our binding can ask for: at level 6 ours are 0.2 to 3 % larger (docs/benchmarks.md).
-    pub const ZLIB: Self = Self::Zlib { level: 7 };
+    /// Our own deflate at the level whose images are no larger than those of `qemu-img convert -c` (docs/benchmarks.md).
+    pub const ZLIB: Self = Self::Zlib { level: 4 };
     /// Zstandard at its library's default level, which is QEMU's too: smaller than zlib at a seventh of its CPU time.
     pub const ZSTD: Self = Self::Zstd { level: 3 };
 }
@@ -36,7 +33,7 @@ pub enum Compressor {
     /// Stores.
     None,
     /// Deflate.
-    Zlib(Box<Compress>),
+    Zlib(Box<Deflate>),
     /// Zstandard.
     Zstd(Box<zstd::bulk::Compressor<'static>>),
 }
@@ -46,9 +43,7 @@ impl Compressor {
     pub fn new(codec: Codec) -> io::Result<Self> {
         Ok(match codec {
             Codec::None => Self::None,
-            Codec::Zlib { level } => {
-                Self::Zlib(Box::new(Compress::new_with_window_bits(Compression::new(level), false, WINDOW_BITS)))
-            }
+            Codec::Zlib { level } => Self::Zlib(Box::new(Deflate::new(level))),
             Codec::Zstd { level } => Self::Zstd(Box::new(zstd::bulk::Compressor::new(level)?)),
         })
     }
@@ -59,14 +54,7 @@ impl Compressor {
         let Some(limit) = cluster.len().checked_sub(1) else { return Ok(None) };
         match self {
             Self::None => Ok(None),
-            Self::Zlib(deflate) => {
-                deflate.reset();
-                let status = deflate.compress(cluster, &mut scratch[..limit], FlushCompress::Finish);
-                match status.map_err(io::Error::other)? {
-                    Status::StreamEnd => Ok(usize::try_from(deflate.total_out()).ok()),
-                    Status::Ok | Status::BufError => Ok(None),
-                }
-            }
+            Self::Zlib(deflate) => Ok(deflate.compress(cluster, &mut scratch[..limit])),
             Self::Zstd(zstd) => {
                 // The only error with valid parameters is a target that is too small: the data does not shrink.
                 Ok(zstd.compress_to_buffer(cluster, &mut scratch[..limit]).ok())
@@ -75,7 +63,7 @@ impl Compressor {
     }
 }
 
-/// A digest of what a codec does: of its name, level and window, and of what it makes of a sample. A library of another version that
+/// A digest of what a codec does: of its name and level, and of what it makes of a sample. A library of another version that
 /// compresses otherwise has another.
 pub fn fingerprint(codec: Codec) -> io::Result<[u8; 32]> {
     // Text of words that come again at various distances, with some noise: levels and versions differ in what they find there.
@@ -90,7 +78,7 @@ pub fn fingerprint(codec: Codec) -> io::Result<[u8; 32]> {
     let mut packed = vec![0; sample.len()];
     let length = Compressor::new(codec)?.compress(&sample, &mut packed)?.unwrap_or(0);
     let mut hasher = blake3::Hasher::new();
-    hasher.update(format!("{codec:?} {WINDOW_BITS} {} ", zstd::zstd_safe::version_number()).as_bytes());
+    hasher.update(format!("{codec:?} {} ", zstd::zstd_safe::version_number()).as_bytes());
     hasher.update(&packed[..length]);
     Ok(*hasher.finalize().as_bytes())
 }
@@ -160,7 +148,7 @@ mod tests {
 
     #[test]
     fn fingerprints_tell_codecs_and_levels_apart() {
-        let codecs = [Codec::None, Codec::ZLIB, Codec::Zlib { level: 6 }, Codec::ZSTD, Codec::Zstd { level: 4 }];
+        let codecs = [Codec::None, Codec::ZLIB, Codec::Zlib { level: 7 }, Codec::ZSTD, Codec::Zstd { level: 4 }];
         let fingerprints: std::collections::BTreeSet<_> =
             codecs.iter().map(|codec| fingerprint(*codec).unwrap()).collect();
         assert_eq!(fingerprints.len(), codecs.len());

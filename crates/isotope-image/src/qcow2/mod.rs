@@ -4,8 +4,10 @@
 
 mod assembler;
 mod codec;
+mod deflate;
 mod earlier;
 mod format;
+mod huffman;
 mod index;
 mod pack;
 mod reader;

@@ -68,14 +68,41 @@ impl Users {
         self.texts.get("passwd").map_or(0, |text| text.lines().count())
     }
 
+    /// The files that a new tree begins with, and what is in them: users and groups by their numbers, none of whom can log in with a
+    /// password. What packages wrote into shadow files is of the day on which they did.
+    #[must_use]
+    pub fn seeds(&self) -> BTreeMap<&'static str, String> {
+        let lines = |file: &str| {
+            let mut lines: Vec<&str> = self.texts.get(file).map(|text| text.lines().collect()).unwrap_or_default();
+            lines.sort_by_key(|line| {
+                let mut fields = line.split(':');
+                let name = fields.next().unwrap_or_default();
+                (fields.nth(1).and_then(|number| number.parse::<u32>().ok()).unwrap_or(u32::MAX), name)
+            });
+            lines
+        };
+        let file = |own: &str, line: &dyn Fn(&str) -> String| lines(own).into_iter().map(line).collect::<String>();
+        let name = |line: &str| line.split(':').next().unwrap_or_default().to_owned();
+        [
+            ("passwd", file("passwd", &|line| format!("{line}\n"))),
+            ("group", file("group", &|line| format!("{line}\n"))),
+            ("shadow", file("passwd", &|line| format!("{}:*:::::::\n", name(line)))),
+            ("gshadow", file("group", &|line| format!("{}:*::\n", name(line)))),
+        ]
+        .into_iter()
+        .filter(|(_, text)| !text.is_empty())
+        .collect()
+    }
+
     /// Writes them into a tree that has none yet.
     ///
     /// # Errors
     /// The tree refuses.
     pub fn seed(&self, tree: &TargetDir) -> Result<(), TreeError> {
         let shadow = self.numbers("group").get("shadow").and_then(|numbers| numbers.gid.parse().ok());
+        let seeds = self.seeds();
         for (name, mode, secret) in FILES {
-            let Some(text) = self.texts.get(name).filter(|text| !text.is_empty()) else { continue };
+            let Some(text) = seeds.get(name) else { continue };
             let path = format!("/etc/{name}");
             tree.write(path.as_str(), text, mode)?;
             if let (true, Some(gid)) = (secret, shadow) {
@@ -202,9 +229,15 @@ mod tests {
         before.add("shadow", "root:*:1::::::\n");
         // A second file with the same names changes nothing.
         before.add("passwd", "sshd:x:999:1:::\nmore:x:103:103:::\n");
+        before.add("passwd", "low:x:3:3:::\n");
         before.seed(&tree).unwrap();
-        assert_eq!(Users::of_tree(&tree).unwrap(), before);
-        assert_eq!(tree.read_text("/etc/passwd").unwrap(), "root:x:0:0:::\nsshd:x:101:65534:::\nmore:x:103:103:::\n");
+        let text = |name: &str| tree.read_text(format!("/etc/{name}")).unwrap();
+        // By their numbers, whoever came first.
+        assert_eq!(text("passwd"), "root:x:0:0:::\nlow:x:3:3:::\nsshd:x:101:65534:::\nmore:x:103:103:::\n");
+        assert_eq!(text("group"), "root:x:0:\nshadow:x:42:\n");
+        assert_eq!(text("shadow"), "root:*:::::::\nlow:*:::::::\nsshd:*:::::::\nmore:*:::::::\n");
+        assert_eq!(text("gshadow"), "root:*::\nshadow:*::\n");
+        assert!(Users::of_tree(&tree).unwrap().changes(&before, "passwd", &[]).is_empty());
         let mode = dir.path().join("etc/shadow").metadata().unwrap().permissions().mode() & 0o777;
         assert_eq!(mode, 0o640);
     }

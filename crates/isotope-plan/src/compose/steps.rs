@@ -103,14 +103,26 @@ impl Steps<'_> {
         };
         let title = format!("make the base tree of {} {}", treefile.distro, treefile.release);
         self.add(Phase::Root, &title, StepAction::Bootstrap(Bootstrap { packages: first, sources, policy }));
+        // What a treefile lists beside those that it includes is installed after theirs: it is what changes, and a change does not
+        // install theirs again.
+        let top = treefile.files.first();
+        let (own, included): (Vec<_>, Vec<_>) =
+            treefile.packages.iter().partition(|name| name.origin.file.as_ref() == top);
+        self.transaction(&included, &[]);
+        self.transaction(&own, &included);
+    }
+
+    /// Installs packages that `before` has not installed.
+    fn transaction(&mut self, names: &[&Placed<String>], before: &[&Placed<String>]) {
+        let names = names.iter().filter(|name| before.iter().all(|other| other.value != name.value));
         let install: BTreeMap<String, Vec<String>> =
-            treefile.packages.iter().map(|name| (name.value.clone(), vec![whose(&name.origin)])).collect();
-        if let Some(origin) = treefile.packages.first().map(|first| first.origin.clone()) {
-            let more = if treefile.recommends { " with what they recommend" } else { "" };
-            let title = format!("install {} package{}{more}", install.len(), if install.len() == 1 { "" } else { "s" });
-            let packages = Packages { install, remove: BTreeMap::new(), recommends: treefile.recommends };
-            self.add_at(Phase::Install, origin, &title, StepAction::Packages(packages));
-        }
+            names.clone().map(|name| (name.value.clone(), vec![whose(&name.origin)])).collect();
+        let Some(origin) = names.map(|name| name.origin.clone()).next() else { return };
+        let recommends = self.treefile.recommends;
+        let more = if recommends { " with what they recommend" } else { "" };
+        let title = format!("install {} package{}{more}", install.len(), if install.len() == 1 { "" } else { "s" });
+        let packages = Packages { install, remove: BTreeMap::new(), recommends };
+        self.add_at(Phase::Install, origin, &title, StepAction::Packages(packages));
     }
 
     fn contents(&mut self) {

@@ -1,4 +1,5 @@
-//! Packages of a phase, merged over all elements into one transaction (and one more for those with recommended packages).
+//! Packages of a phase, merged over all elements into one transaction; one more for those with recommended packages; and last one for
+//! those that variables list. Whoever tries things out changes the last, and what is before it stays as an earlier build left it.
 
 use super::implicit;
 use crate::scope::Scope;
@@ -15,53 +16,84 @@ struct Wanted {
     removed_at: BTreeMap<String, Origin>,
 }
 
-/// The package steps of a phase.
-pub(super) fn plan(scope: &mut Scope<'_>, phase: Phase) -> Vec<Step> {
-    let (mut plain, mut with_recommends) = (Wanted::default(), Wanted::default());
-    with_recommends.packages.recommends = true;
-    for element in &scope.set.elements {
-        for section in element.manifest.packages.iter().filter(|section| section.phase == phase) {
-            if !scope.holds(element, &section.when) {
-                continue;
+impl Wanted {
+    /// Leaves to `other` what that installs, too.
+    fn yield_to(&mut self, other: &mut Self) {
+        self.packages.install.retain(|name, wanting| match other.packages.install.get_mut(name) {
+            Some(others) => {
+                merge(others, wanting.as_slice());
+                false
             }
-            let recommends = scope.truth(element, section.recommends.as_ref(), "recommends").unwrap_or(false);
-            let wanted = if recommends { &mut with_recommends } else { &mut plain };
-            collect(scope, element, section, wanted);
+            None => true,
+        });
+    }
+
+    fn note(&mut self, element: &Element, origin: &Origin) {
+        let known = self.packages.install.values().chain(self.packages.remove.values()).flatten();
+        if known.into_iter().all(|other| *other != element.name) {
+            self.elements += 1;
+        }
+        self.origin.get_or_insert_with(|| origin.clone());
+    }
+
+    fn install(&mut self, names: Vec<String>, element: &Element, origin: &Origin) {
+        if !names.is_empty() {
+            self.note(element, origin);
+        }
+        for name in names {
+            merge(self.packages.install.entry(name).or_default(), std::slice::from_ref(&element.name));
         }
     }
-    // What is installed with its recommended packages need not be installed without them first.
-    plain.packages.install.retain(|name, wanting| match with_recommends.packages.install.get_mut(name) {
-        Some(others) => {
-            merge(others, wanting.as_slice());
-            false
-        }
-        None => true,
-    });
-    for (name, removing) in with_recommends.packages.remove.split_off("") {
-        merge(plain.packages.remove.entry(name).or_default(), &removing);
-    }
-    plain.removed_at.append(&mut with_recommends.removed_at);
-    contradictions(scope, &plain, &with_recommends);
-    [plain, with_recommends].into_iter().filter_map(|wanted| step(wanted, phase)).collect()
 }
 
-fn collect(scope: &mut Scope<'_>, element: &Element, section: &PackagesSection, wanted: &mut Wanted) {
-    let PackagesSection { names, names_from, remove, phase: _, recommends: _, when: _, line } = section;
-    let mut install = scope.list(element, names, "a package");
-    if let Some(Value::List(items)) = names_from.as_ref().and_then(|name| scope.values.get(&element.name, name)) {
-        install.extend(items.iter().filter(|item| !item.trim().is_empty()).cloned());
+/// The transactions of a phase, in their order.
+#[derive(Default)]
+struct Transactions {
+    plain: Wanted,
+    with_recommends: Wanted,
+    listed: Wanted,
+}
+
+/// The package steps of a phase.
+pub(super) fn plan(scope: &mut Scope<'_>, phase: Phase) -> Vec<Step> {
+    let mut all = Transactions::default();
+    all.with_recommends.packages.recommends = true;
+    for element in &scope.set.elements {
+        for section in element.manifest.packages.iter().filter(|section| section.phase == phase) {
+            if scope.holds(element, &section.when) {
+                collect(scope, element, section, &mut all);
+            }
+        }
     }
+    let Transactions { mut plain, mut with_recommends, mut listed } = all;
+    // What is installed with its recommended packages need not be installed without them first.
+    plain.yield_to(&mut with_recommends);
+    listed.yield_to(&mut plain);
+    listed.yield_to(&mut with_recommends);
+    contradictions(scope, &plain, [&plain, &with_recommends, &listed]);
+    [plain, with_recommends, listed].into_iter().filter_map(|wanted| step(wanted, phase)).collect()
+}
+
+fn collect(scope: &mut Scope<'_>, element: &Element, section: &PackagesSection, all: &mut Transactions) {
+    let PackagesSection { names, names_from, remove, phase: _, recommends, when: _, line } = section;
+    let recommends = scope.truth(element, recommends.as_ref(), "recommends").unwrap_or(false);
+    let install = scope.list(element, names, "a package");
+    let listed: Vec<String> = match names_from.as_ref().and_then(|name| scope.values.get(&element.name, name)) {
+        Some(Value::List(items)) => items.iter().filter(|item| !item.trim().is_empty()).cloned().collect(),
+        _ => Vec::new(),
+    };
     let remove = scope.list(element, remove, "a package");
     let origin = element.origin(*line);
-    for name in install.iter().chain(&remove).filter(|name| !is_package_name(name)) {
+    let names = || install.iter().chain(&listed).chain(&remove);
+    for name in names().filter(|name| !is_package_name(name)) {
         let problem = Problem::configuration(format!("`{name}` is no package name")).at(&origin);
         scope.problem(problem.remedy("names have letters, digits and `+ - . _ : = ~ @ /`, no blanks"));
     }
-    if install.is_empty() && remove.is_empty() {
+    if names().next().is_none() {
         return;
     }
     if scope.target.tree == Tree::Ostree {
-        let names = install.iter().chain(&remove).map(String::as_str).collect::<Vec<_>>().join(", ");
+        let names = names().map(String::as_str).collect::<Vec<_>>().join(", ");
         let message = format!(
             "element {} wants packages ({names}), and the root is a deployment of an ostree commit",
             element.name
@@ -71,25 +103,17 @@ fn collect(scope: &mut Scope<'_>, element: &Element, section: &PackagesSection, 
         ));
         return;
     }
-    let own = std::slice::from_ref(&element.name);
-    if !wanted
-        .packages
-        .install
-        .values()
-        .chain(wanted.packages.remove.values())
-        .flatten()
-        .any(|other| *other == element.name)
-    {
-        wanted.elements += 1;
-    }
-    for name in install {
-        merge(wanted.packages.install.entry(name).or_default(), own);
+    let Transactions { plain, with_recommends, listed: by_variables } = all;
+    if !remove.is_empty() {
+        plain.note(element, &origin);
     }
     for name in remove {
-        wanted.removed_at.insert(name.clone(), origin.clone());
-        merge(wanted.packages.remove.entry(name).or_default(), own);
+        plain.removed_at.insert(name.clone(), origin.clone());
+        merge(plain.packages.remove.entry(name).or_default(), std::slice::from_ref(&element.name));
     }
-    wanted.origin.get_or_insert(origin);
+    let (of_section, of_variable) = if recommends { (with_recommends, None) } else { (plain, Some(by_variables)) };
+    of_section.install(install, element, &origin);
+    of_variable.unwrap_or(of_section).install(listed, element, &origin);
 }
 
 /// `name`, `name:arch`, `name=version`, `@group`, `name.arch`.
@@ -106,16 +130,17 @@ fn merge(into: &mut Vec<String>, more: &[String]) {
     }
 }
 
-fn contradictions(scope: &mut Scope<'_>, plain: &Wanted, with_recommends: &Wanted) {
-    for (name, removing) in &plain.packages.remove {
-        let wanting = plain.packages.install.get(name).or_else(|| with_recommends.packages.install.get(name));
-        if let Some(wanting) = wanting {
+/// What `removing` removes, nobody may want.
+fn contradictions(scope: &mut Scope<'_>, removing: &Wanted, wanting: [&Wanted; 3]) {
+    let Wanted { packages, removed_at, .. } = removing;
+    for (name, removing) in &packages.remove {
+        if let Some(wanting) = wanting.iter().find_map(|wanted| wanted.packages.install.get(name)) {
             let message = format!(
                 "the package {name} is wanted by {} and removed by {} in the same phase",
                 wanting.join(", "),
                 removing.join(", ")
             );
-            let origin = plain.removed_at.get(name).cloned().unwrap_or_else(implicit);
+            let origin = removed_at.get(name).cloned().unwrap_or_else(implicit);
             scope.problem(
                 Problem::configuration(message)
                     .at(&origin)

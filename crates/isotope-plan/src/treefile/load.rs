@@ -185,7 +185,8 @@ impl Loader<'_> {
         let packages = self.packages(&mut layer, release.as_deref());
         let plain = |values: Vec<Placed<String>>| values.into_iter().map(|placed| placed.value).collect::<Vec<_>>();
         let truth = |placed: Option<Placed<bool>>, default: bool| placed.map_or(default, |placed| placed.value);
-        let check = |placed: Option<Placed<Check>>| placed.map_or(Check::Previous, |placed| placed.value);
+        let check_passwd = self.check(layer.check_passwd.take(), &variables);
+        let check_groups = self.check(layer.check_groups.take(), &variables);
         let args = plain(layer.initramfs_args);
         let suffix = layer.version_suffix.map_or_else(|| ".".to_owned(), |suffix| suffix.value);
         Treefile {
@@ -219,13 +220,24 @@ impl Loader<'_> {
             boot_location: layer.boot_location.map_or_else(Default::default, |location| location.value),
             initramfs: (!truth(layer.no_initramfs, false)).then_some(args),
             preserve_passwd: truth(layer.preserve_passwd, true),
-            check_passwd: check(layer.check_passwd),
-            check_groups: check(layer.check_groups),
+            check_passwd,
+            check_groups,
             ignore_removed_users: plain(layer.ignore_removed_users),
             ignore_removed_groups: plain(layer.ignore_removed_groups),
             commit_metadata: layer.commit_metadata,
             warnings: Vec::new(),
         }
+    }
+
+    /// What users are compared with; the file's name may have variables.
+    fn check(&mut self, placed: Option<Placed<Check>>, variables: &Variables) -> Check {
+        let Some(Placed { value, origin }) = placed else { return Check::Previous };
+        let Check::File(path) = value else { return value };
+        let path = PathBuf::from(self.expand(&path.to_string_lossy(), &origin, variables));
+        if let Err(error) = self.files.read(&path) {
+            self.error(&origin, format!("cannot read {}: {error}", path.display()), None);
+        }
+        Check::File(path)
     }
 
     fn packages(&mut self, layer: &mut Layer, release: Option<&str>) -> Vec<Placed<String>> {

@@ -31,18 +31,8 @@ pub struct Args {
     /// Where the tree is made: in memory where enough is free, or on disk below the cache directory
     #[arg(long, value_enum, default_value = "auto")]
     work: WorkArg,
-    /// Do again what an earlier build has done: everything, or the steps of an element and what follows them
-    #[arg(long, value_name = "ELEMENT", num_args = 0..=1, require_equals = true, default_missing_value = "")]
-    refresh: Vec<String>,
-    /// Take layers that the cache does not have from a registry: HOST[:PORT]/REPOSITORY; may be given several times
-    #[arg(long, value_name = "REGISTRY", conflicts_with_all = ["no_layers", "offline"])]
-    cache_from: Vec<String>,
-    /// Give the layers of the build to a registry when it has succeeded
-    #[arg(long, value_name = "REGISTRY", conflicts_with_all = ["no_layers", "offline"])]
-    cache_to: Option<String>,
-    /// Neither take what earlier builds left as layers in the cache nor leave any
-    #[arg(long, conflicts_with = "refresh")]
-    no_layers: bool,
+    #[command(flatten)]
+    layers: LayerArgs,
     /// Threads for compression and copying [default: all processors]
     #[arg(short, long, value_name = "N")]
     jobs: Option<usize>,
@@ -90,6 +80,38 @@ enum OnErrorArg {
     Shell,
 }
 
+/// What is taken from earlier builds, and what is left for later ones.
+#[derive(Debug, clap::Args)]
+pub(super) struct LayerArgs {
+    /// Do again what an earlier build has done: everything, or the steps of an element and what follows them
+    #[arg(long, value_name = "ELEMENT", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    refresh: Vec<String>,
+    /// Take layers that the cache does not have from a registry: HOST[:PORT]/REPOSITORY; may be given several times
+    #[arg(long, value_name = "REGISTRY", conflicts_with_all = ["no_layers", "offline"])]
+    cache_from: Vec<String>,
+    /// Give the layers of the build to a registry when it has succeeded
+    #[arg(long, value_name = "REGISTRY", conflicts_with_all = ["no_layers", "offline"])]
+    cache_to: Option<String>,
+    /// Neither take what earlier builds left as layers in the cache nor leave any
+    #[arg(long, conflicts_with = "refresh")]
+    no_layers: bool,
+}
+
+impl LayerArgs {
+    /// `options` with them.
+    pub(super) fn apply(&self, options: BuildOptions, ctx: &Context) -> BuildOptions {
+        BuildOptions {
+            layers: !self.no_layers,
+            refresh: refresh(&self.refresh),
+            cache_from: self.cache_from.clone(),
+            cache_to: self.cache_to.clone(),
+            credentials: ctx.env.clone(),
+            fixed_clock: ctx.env.contains_key("SOURCE_DATE_EPOCH"),
+            ..options
+        }
+    }
+}
+
 /// Where the tree is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum WorkArg {
@@ -135,14 +157,9 @@ pub fn run(args: &Args, ctx: &Context) -> anyhow::Result<ExitCode> {
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         lock,
         offline: args.offline,
-        layers: !args.no_layers,
-        refresh: refresh(&args.refresh),
-        cache_from: args.cache_from.clone(),
-        cache_to: args.cache_to.clone(),
-        credentials: ctx.env.clone(),
-        fixed_clock: ctx.env.contains_key("SOURCE_DATE_EPOCH"),
         ..BuildOptions::new(output_dir, ctx.cache_dir.clone())
     };
+    let options = args.layers.apply(options, ctx);
     let mut renderer = render::renderer(args.log_format, ctx);
     let timings = args.timings.timings(ctx.env.get(timings::VARIABLE), &plan.name, &options.out_dir);
     let ended = timed(timings, ctx, |add| {

@@ -1,6 +1,6 @@
 //! `isotope compose`: from packages to an ostree commit, by a treefile; or from a commit to one with more packages.
 
-use super::build::{self, WorkArg};
+use super::build::{self, LayerArgs, WorkArg};
 use crate::context::Context;
 use crate::exit::{Class, Failure};
 use crate::render::{self, LogFormat};
@@ -72,6 +72,8 @@ pub struct Args {
     /// Where the tree of a compose that fails is kept [default: nowhere]
     #[arg(long, value_name = "DIR")]
     keep_dir: Option<PathBuf>,
+    #[command(flatten)]
+    layers: LayerArgs,
     /// Use no network: what the cache does not have is named, and the compose fails
     #[arg(long)]
     offline: bool,
@@ -107,6 +109,7 @@ pub fn run(args: &Args, ctx: &Context) -> anyhow::Result<ExitCode> {
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         ..BuildOptions::new(beside, ctx.cache_dir.clone())
     };
+    let options = args.layers.apply(options, ctx);
     let mut renderer = render::renderer(args.log_format, ctx);
     let timings = args.timings.timings(ctx.env.get(timings::VARIABLE), &plan.name, &options.out_dir);
     let report = build::timed(timings, ctx, |add| {
