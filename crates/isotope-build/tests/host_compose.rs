@@ -124,12 +124,17 @@ impl World {
     }
 
     fn compose(&self, options: &ComposeOptions) -> Done {
-        let request = Request { arch: facts().arch, release: None, variables: BTreeMap::new() };
-        let treefile = load(&self.path("treefile.yaml"), &Disk, &request).unwrap_or_else(|errors| panic!("{errors}"));
-        self.run(&compose::plan(&treefile, options, &facts()).unwrap_or_else(|errors| panic!("{errors}")))
+        self.compose_with(options, &[])
     }
 
-    fn run(&self, plan: &Plan) -> Done {
+    /// With words for `isotope-run-plan`.
+    fn compose_with(&self, options: &ComposeOptions, words: &[&str]) -> Done {
+        let request = Request { arch: facts().arch, release: None, variables: BTreeMap::new() };
+        let treefile = load(&self.path("treefile.yaml"), &Disk, &request).unwrap_or_else(|errors| panic!("{errors}"));
+        self.run(&compose::plan(&treefile, options, &facts()).unwrap_or_else(|errors| panic!("{errors}")), words)
+    }
+
+    fn run(&self, plan: &Plan, words: &[&str]) -> Done {
         std::fs::write(self.path("plan.json"), serde_json::to_string(plan).unwrap()).unwrap();
         let cache = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("host-apt-cache");
         std::fs::create_dir_all(&cache).unwrap();
@@ -138,6 +143,7 @@ impl World {
             .arg(self.path("plan.json"))
             .args([self.path("out"), cache])
             .arg("memory")
+            .args(words)
             .output()
             .unwrap();
         let ended = Ended::of(output);
@@ -228,6 +234,7 @@ fn host_a_tree_from_packages_to_commits() {
     assert_eq!(info.linux.as_deref(), Some("1.0-test"));
     assert!(info.packages.iter().any(|package| package.name == "aaa" && package.version == "1"));
 
+    layers_give_the_same_tree(&world);
     users_that_change_their_numbers_are_refused(&world, &two);
     more_packages_make_a_derived_commit(&world, &two);
     world.ostree(&["fsck"]);
@@ -294,6 +301,24 @@ fn nothing_new_makes_no_commit(world: &World, one: &str) {
     std::fs::write(world.path("motd"), "composed\n").unwrap();
 }
 
+fn layers_give_the_same_tree(world: &World) {
+    let compose = |reference: &str, words: &[&str]| {
+        let done = world.compose_with(&ComposeOptions { reference: Some(reference.into()), ..world.options() }, words);
+        done.ended.assert_ok();
+        done.ended.stdout
+    };
+    compose("test/layers", &["layers"]);
+    std::fs::write(world.path("motd"), "composed later\n").unwrap();
+    let told = compose("test/layers-later", &["layers"]);
+    assert!(told.contains("steps of the tree are in the cache"), "{told}");
+    compose("test/plain", &[]);
+    assert_eq!(world.ostree(&["diff", "test/plain", "test/layers-later"]), "");
+    assert_eq!(world.cat("test/layers-later", "/usr/etc/motd.d/compose"), "composed later\n");
+    let cache = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("host-apt-cache");
+    std::fs::remove_dir_all(cache.join("layers")).unwrap();
+    std::fs::write(world.path("motd"), "composed\n").unwrap();
+}
+
 fn users_that_change_their_numbers_are_refused(world: &World, two: &str) {
     world.treefile(" aaa", "sed -i 's/^aaa:x:[0-9]*:/aaa:x:777:/' /etc/passwd");
     let refused = world.compose(&world.options()).failure();
@@ -317,7 +342,7 @@ fn more_packages_make_a_derived_commit(world: &World, two: &str) {
     let what = Derived { add: vec!["extra".into()], recommends: false };
     let options = ComposeOptions { reference: Some("test/extra".into()), ..world.options() };
     let plan = compose::derive(&base, &what, &options, &facts()).unwrap();
-    let derived = world.run(&plan);
+    let derived = world.run(&plan, &[]);
     derived.ended.assert_ok();
     assert_eq!(derived.commit["version"], "1.1+add");
     assert_eq!(world.cat("test/extra", "/usr/share/extra/version"), "5");
@@ -334,6 +359,6 @@ fn more_packages_make_a_derived_commit(world: &World, two: &str) {
     assert!(unexpected.is_empty(), "{unexpected:?}");
     let conf = world.cat("test/extra", "/usr/lib/tmpfiles.d/000-isotope-compose.conf");
     assert!(conf.contains("C /var/lib/extra/data ") && conf.contains("C /var/lib/demo/data "), "{conf}");
-    let again = world.run(&plan);
+    let again = world.run(&plan, &[]);
     assert_eq!(again.checksum(), derived.checksum(), "the same once more makes no commit");
 }

@@ -840,7 +840,7 @@ _isotope() {
             return 0
             ;;
         isotope__subcmd__compose)
-            opts="-v -q -h --repo --ref --release --set --version --parent --subject --sign --gpg-homedir --delta --force --from --add --recommends --dry-run --work --keep-dir --offline --log-format --timings --elements-path --cache-dir --json --verbose --quiet --help"
+            opts="-v -q -h --repo --ref --release --set --version --parent --subject --sign --gpg-homedir --delta --force --from --add --recommends --dry-run --work --keep-dir --refresh --cache-from --cache-to --no-layers --offline --log-format --timings --elements-path --cache-dir --json --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -895,6 +895,18 @@ _isotope() {
                     return 0
                     ;;
                 --keep-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --refresh)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cache-from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cache-to)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -209,6 +209,9 @@ complete -c isotope -n "__fish_isotope_using_subcommand compose" -l work -d 'Whe
 memory\t'In memory'
 disk\t'On disk'"
 complete -c isotope -n "__fish_isotope_using_subcommand compose" -l keep-dir -d 'Where the tree of a compose that fails is kept [default: nowhere]' -r -F
+complete -c isotope -n "__fish_isotope_using_subcommand compose" -l refresh -d 'Do again what an earlier build has done: everything, or the steps of an element and what follows them' -r
+complete -c isotope -n "__fish_isotope_using_subcommand compose" -l cache-from -d 'Take layers that the cache does not have from a registry: HOST[:PORT]/REPOSITORY; may be given several times' -r
+complete -c isotope -n "__fish_isotope_using_subcommand compose" -l cache-to -d 'Give the layers of the build to a registry when it has succeeded' -r
 complete -c isotope -n "__fish_isotope_using_subcommand compose" -l log-format -d 'How events are shown' -r -f -a "auto\t'Bars on a terminal, lines elsewhere'
 bars\t'Progress bars'
 text\t'A readable log'
@@ -220,6 +223,7 @@ complete -c isotope -n "__fish_isotope_using_subcommand compose" -l delta -d 'Ma
 complete -c isotope -n "__fish_isotope_using_subcommand compose" -l force -d 'Compose even if nothing has changed'
 complete -c isotope -n "__fish_isotope_using_subcommand compose" -l recommends -d 'Also add what those packages recommend'
 complete -c isotope -n "__fish_isotope_using_subcommand compose" -l dry-run -d 'Show what would be done, and do nothing'
+complete -c isotope -n "__fish_isotope_using_subcommand compose" -l no-layers -d 'Neither take what earlier builds left as layers in the cache nor leave any'
 complete -c isotope -n "__fish_isotope_using_subcommand compose" -l offline -d 'Use no network: what the cache does not have is named, and the compose fails'
 complete -c isotope -n "__fish_isotope_using_subcommand compose" -l json -d 'Print data as JSON'
 complete -c isotope -n "__fish_isotope_using_subcommand compose" -s v -l verbose -d 'Show more: the output of every tool (-v)'

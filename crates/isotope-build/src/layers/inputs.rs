@@ -106,6 +106,14 @@ pub(super) fn of_step(
                 gathered.add(format!("archive {suite}"), state.clone());
             }
         }
+        (StepAction::Packages(packages), _) => {
+            for name in packages.install.keys() {
+                gathered.add(format!("package {name}"), "install");
+            }
+            for name in packages.remove.keys() {
+                gathered.add(format!("package {name}"), "remove");
+            }
+        }
         (StepAction::OstreeDeploy(deploy), _) => {
             gathered.add(format!("ref {}", deploy.rev), outside.commits.get(&deploy.rev).cloned().unwrap_or_default());
         }

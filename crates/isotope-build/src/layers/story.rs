@@ -62,9 +62,15 @@ pub(super) fn why(plan: &Plan, store: &Store, links: &[Link], first: usize) -> R
 }
 
 /// What differs, a sentence each.
-fn differences(before: &Inputs, now: &Inputs) -> Vec<String> {
-    let short = |value: &str| if value.len() > 60 { "another value".to_owned() } else { format!("`{value}`") };
+fn differences(before: &Inputs, all: &Inputs) -> Vec<String> {
+    let short = |value: &str| match value.get(..12) {
+        Some(begin) if value.len() >= 40 && value.bytes().all(|byte| byte.is_ascii_hexdigit()) => format!("{begin}…"),
+        _ if value.len() > 60 => "another value".to_owned(),
+        _ => format!("`{value}`"),
+    };
     let mut told = Vec::new();
+    // A digest of all settings of a step: it is told where nothing else is.
+    let (settings, now): (Vec<_>, Vec<_>) = all.iter().partition(|(name, _)| name.ends_with(": step"));
     for (name, value) in now {
         match before.get(name) {
             Some(old) if old == value => {}
@@ -74,7 +80,13 @@ fn differences(before: &Inputs, now: &Inputs) -> Vec<String> {
             None => told.push(format!("{name} is new")),
         }
     }
-    told.extend(before.keys().filter(|name| !now.contains_key(*name)).map(|name| format!("{name} has gone")));
+    let has_gone = |name: &&String| !all.contains_key(*name);
+    told.extend(before.keys().filter(has_gone).map(|name| format!("{name} has gone")));
+    for (name, value) in settings {
+        if told.is_empty() && before.get(name).is_some_and(|before| before != value) {
+            told.push(format!("{} has other settings", name.trim_end_matches(": step")));
+        }
+    }
     told
 }
 
@@ -92,21 +104,30 @@ mod tests {
             ("a: variable vm.size", "1G"),
             ("a: archive Debian trixie", "Sat, 01 Nov 2026 (aa)"),
             ("a: variable gone", "x"),
+            ("a: ref os", "1234567890abcdef1234567890abcdef1234567890abcdef1234567890abcdef"),
+            ("a: step", "aa"),
         ]);
         let now = inputs(&[
             ("a: file of element vm: install.d/10-x", "755 bb"),
             ("a: variable vm.size", "2G"),
             ("a: archive Debian trixie", "Sat, 08 Nov 2026 (bb)"),
+            ("a: ref os", "fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210"),
+            ("a: step", "bb"),
+            ("a: package htop", "install"),
         ]);
         assert_eq!(
             differences(&before, &now),
             [
                 "a: archive Debian trixie changed from Sat, 01 Nov 2026 (aa) to Sat, 08 Nov 2026 (bb)",
                 "a: file of element vm: install.d/10-x changed",
+                "a: package htop is new",
+                "a: ref os changed from 1234567890ab… to fedcba987654…",
                 "a: variable vm.size changed from `1G` to `2G`",
                 "a: variable gone has gone",
             ]
         );
         assert_eq!(differences(&before, &before), [""; 0]);
+        let settings = inputs(&[("a: step", "cc")]);
+        assert_eq!(differences(&inputs(&[("a: step", "bb")]), &settings), ["a has other settings"]);
     }
 }

@@ -114,6 +114,7 @@ pub fn postprocess(tree: &TargetDir, settings: &OstreeTree) -> Result<Laid, Tree
     }
     clean::identity(tree, settings.machineid_compat)?;
     selinux::substitute(tree)?;
+    users::settle(tree)?;
     let altfiles = users::split(tree, &settings.etc_group_members)?;
     let mut lines = Lines::of(tree)?;
     package_state(tree, &mut lines)?;

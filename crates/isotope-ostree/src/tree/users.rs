@@ -87,7 +87,10 @@ impl Users {
             ("passwd", file("passwd", &|line| format!("{line}\n"))),
             ("group", file("group", &|line| format!("{line}\n"))),
             ("shadow", file("passwd", &|line| format!("{}:*:::::::\n", name(line)))),
-            ("gshadow", file("group", &|line| format!("{}:*::\n", name(line)))),
+            (
+                "gshadow",
+                file("group", &|line| format!("{}:*::{}\n", name(line), line.split(':').nth(3).unwrap_or_default())),
+            ),
         ]
         .into_iter()
         .filter(|(_, text)| !text.is_empty())
@@ -147,6 +150,44 @@ impl Users {
         }
         changes
     }
+}
+
+/// Puts users and groups into the order of their numbers, and takes from shadow files what says only when packages made them: what a
+/// tree begins with ([`Users::seed`]) and what it ends with are the same then. Passwords that somebody has set stay.
+pub(super) fn settle(tree: &TargetDir) -> Result<(), TreeError> {
+    let mut users = Users::default();
+    let mut found = Vec::new();
+    for (name, _, _) in FILES {
+        let path = format!("/etc/{name}");
+        let stat = tree.symlink_metadata(path.as_str())?;
+        if let Some(stat) = stat.filter(|stat| FileType::from_raw_mode(stat.st_mode).is_file()) {
+            users.add(name, &tree.read_text(path.as_str())?);
+            found.push((name, path, stat));
+        }
+    }
+    let seeds = users.seeds();
+    for (name, path, stat) in found {
+        let Some(seed) = seeds.get(name) else { continue };
+        let own: BTreeMap<&str, &str> =
+            users.texts[name].lines().filter_map(|line| Some((line.split(':').next()?, line))).collect();
+        let text: String = seed
+            .lines()
+            .map(|line| {
+                let own = own.get(line.split(':').next().unwrap_or_default()).copied();
+                let kept = own.filter(|own| !own.split(':').nth(1).is_some_and(is_locked));
+                format!("{}\n", kept.unwrap_or(line))
+            })
+            .collect();
+        tree.write(path.as_str(), text, stat.st_mode & 0o7777)?;
+        tree.set_owner(path.as_str(), stat.st_uid, stat.st_gid)?;
+        tree.set_mode(path.as_str(), stat.st_mode & 0o7777)?;
+    }
+    Ok(())
+}
+
+/// Whether no password is this one; `x` in passwd and group says that shadow files know.
+fn is_locked(password: &str) -> bool {
+    ["x", "*", "!", "!*", "!!"].contains(&password)
 }
 
 /// Moves users and groups to `/usr/lib` where the tree's C library reads them there (nss-altfiles), as rpm-ostree does:
@@ -240,6 +281,30 @@ mod tests {
         assert!(Users::of_tree(&tree).unwrap().changes(&before, "passwd", &[]).is_empty());
         let mode = dir.path().join("etc/shadow").metadata().unwrap().permissions().mode() & 0o777;
         assert_eq!(mode, 0o640);
+    }
+
+    #[test]
+    fn what_a_tree_ends_with_is_what_the_next_one_begins_with() {
+        let dir = tempfile::tempdir().unwrap();
+        let tree = TargetDir::open(dir.path()).unwrap();
+        tree.write("/etc/passwd", "root:x:0:0:::\nnew:x:990:990:::\nold:x:101:1:::\n", 0o644).unwrap();
+        tree.write("/etc/group", "root:x:0:\nnew:x:990:old,root\n", 0o644).unwrap();
+        tree.write("/etc/shadow", "new:!*:20778::::::\nroot:$y$j9T:20778:0:99999:7:::\nold:!:20001::::::\n", 0o600)
+            .unwrap();
+        tree.write("/etc/gshadow", "root:*::\nnew:!::old,root\n", 0o600).unwrap();
+        settle(&tree).unwrap();
+        let text = |name: &str| tree.read_text(format!("/etc/{name}")).unwrap();
+        assert_eq!(text("passwd"), "root:x:0:0:::\nold:x:101:1:::\nnew:x:990:990:::\n");
+        assert_eq!(text("shadow"), "root:$y$j9T:20778:0:99999:7:::\nold:*:::::::\nnew:*:::::::\n");
+        assert_eq!(text("gshadow"), "root:*::\nnew:*::old,root\n");
+        let before = Users::of_tree(&tree).unwrap();
+        let next = tempfile::tempdir().unwrap();
+        let next = TargetDir::open(next.path()).unwrap();
+        before.seed(&next).unwrap();
+        settle(&next).unwrap();
+        let again = |name: &str| next.read_text(format!("/etc/{name}")).unwrap();
+        assert!(["passwd", "group", "gshadow"].iter().all(|name| again(name) == text(name)));
+        assert_eq!(again("shadow"), "root:*:::::::\nold:*:::::::\nnew:*:::::::\n", "passwords are not handed on");
     }
 
     #[test]
