@@ -37,7 +37,7 @@ fn short(text: &str) -> String {
 }
 
 #[test]
-fn fedoras_atomic_host_plans_completely() {
+fn fedoras_treefile_of_atomic_plans_completely() {
     let plan = plan("atomic-host/fedora-atomic-host.json", None);
     insta::assert_snapshot!("atomic_host_text", short(&isotope_plan::show(&plan)));
     insta::assert_snapshot!("atomic_host_json", short(&serde_json::to_string_pretty(&plan).expect("JSON")));

@@ -178,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn kvm_is_refused_without_a_probe_where_it_cannot_work() {
+    fn acceleration_is_refused_without_a_probe_where_it_cannot_work() {
         let good = KvmFacts { device: Ok(()), pvm: false, virtualisation: true };
         assert_eq!(refusal(&good), None);
         let pvm = KvmFacts { pvm: true, ..good.clone() };

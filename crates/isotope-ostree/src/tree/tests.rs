@@ -156,7 +156,7 @@ fn tmp_and_machine_id_as_settings_say() {
 }
 
 #[test]
-fn a_chosen_host_name_stays() {
+fn a_chosen_hostname_stays() {
     let (_dir, tree) = tree();
     tree.write("/etc/hostname", "appliance\n", 0o644).unwrap();
     tree.write("/etc/hosts", "own\n", 0o644).unwrap();

@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn of_the_host_only_the_network_is_taken() {
+    fn only_the_hosts_network_is_taken() {
         let dump = "APT::Architecture \"armel\";\nAcquire::http::Proxy \"http://proxy.test:3128\";\n\
             acquire::check-valid-until \"false\";\nDir \"/\";\nAcquire::Languages:: \"de\";\n";
         let host = HostSettings::parse(dump);

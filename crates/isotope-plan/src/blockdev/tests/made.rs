@@ -149,7 +149,7 @@ fn volumes_are_made_by_these_commands() {
 }
 
 #[test]
-fn lvm_needs_the_device_mapper() {
+fn volumes_need_the_device_mapper() {
     let host = HostFacts {
         loop_devices: true,
         tools: ["lvm", "mke2fs", "mkfs.xfs", "mkfs.btrfs"].map(str::to_owned).into(),
