@@ -37,7 +37,7 @@ pub fn bios(report: &mut Report<'_>) {
         return;
     };
     let layer = Some((LAYER.to_owned(), "hello".to_owned()));
-    let life = Life { repo: repo.clone(), layer };
+    let life = Life { repo, layer };
     let name = "upgrades, rolls back and rebases to the layer, over HTTP from a new commit, by BIOS";
     let lived = report.vm_step(name, &mut vm, |vm| lives(vm, &life, boot));
     if lived.is_none() {
@@ -59,8 +59,6 @@ pub fn bios(report: &mut Report<'_>) {
         ensure!(now == default, "{now} is booted, and {default} is the default");
         Ok(())
     });
-    let life = Life { repo, layer: None };
-    report.vm_step("upgrades, rolls back and rebases by UEFI", &mut vm, |vm| lives(vm, &life, boot));
 }
 
 fn lives(vm: &mut Vm, life: &Life, boot: Duration) -> anyhow::Result<()> {
@@ -74,11 +72,15 @@ fn lives(vm: &mut Vm, life: &Life, boot: Duration) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// UEFI with an OpenStack configuration drive.
+/// UEFI with an OpenStack configuration drive; then the life of BIOS once more, without the layer.
 pub fn uefi(report: &mut Report<'_>) {
     let Some(image) = report.step("the image is there", |bench| bench.images.get(Kind::Atomic)) else { return };
     let seed = Seed::new(SeedKind::ConfigDrive, "atomic-uefi");
     let Some(mut vm) = report.boot_and_check(&image, Firmware::Uefi, seed) else { return };
+    let boot = report.bench.boot_timeout();
+    report.vm_step("upgrades, rolls back and rebases by UEFI", &mut vm, |vm| {
+        lives(vm, &Life { repo: repository()?, layer: None }, boot)
+    });
     report.vm_step("switches itself off", &mut vm, |vm| Ok(vm.power_off(Duration::from_secs(240))?));
 }
 
