@@ -134,8 +134,8 @@ pub(crate) fn parent(
     Ok((before, head))
 }
 
-/// A digest of the users that a new tree begins with: those of the commit before and of files. `None`: it begins with none.
-pub(crate) fn seeds(plan: &Plan) -> Result<Option<String>, StepError> {
+/// The users that a new tree begins with, file by file: those of the commit before and of files. `None`: it begins with none.
+pub(crate) fn seeds(plan: &Plan) -> Result<Option<BTreeMap<&'static str, String>>, StepError> {
     let begin = plan.steps.iter().find_map(|step| match &step.action {
         StepAction::OstreeParent(begin) => Some(begin),
         _ => None,
@@ -147,11 +147,7 @@ pub(crate) fn seeds(plan: &Plan) -> Result<Option<String>, StepError> {
     } else {
         of_files(begin, Users::default())?
     };
-    let mut digest = Sha256::new();
-    for (name, text) in users.seeds() {
-        digest.update(format!("{name} {}\n{text}", text.len()));
-    }
-    Ok((!users.is_empty()).then(|| digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()))
+    Ok((!users.is_empty()).then(|| users.seeds()))
 }
 
 /// The users of a commit, and those of files.

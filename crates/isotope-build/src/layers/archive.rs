@@ -30,7 +30,8 @@ pub(super) fn identity(
     scratch: &Path,
     events: &Events,
 ) -> Result<Outside, StepError> {
-    let mut known = Outside { users: compose::seeds(plan)?, ..Outside::default() };
+    let mut known =
+        Outside { users: compose::seeds(plan)?.map(|seeds| super::inputs::digest(&seeds)), ..Outside::default() };
     if let Some(deploy) = plan.deployment() {
         known.commits.insert(deploy.rev.clone(), commit(deploy, &scratch.join("refs"))?);
     }

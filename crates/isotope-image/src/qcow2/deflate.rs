@@ -263,21 +263,18 @@ fn write(tokens: &[u32], literals: &[Code; 288], distances: &[Code; 30], out: &m
     for token in tokens {
         if token & MATCH == 0 {
             let code = literals[(token & 0xff) as usize];
-            out.put(u64::from(code.bits), u32::from(code.length));
+            out.code(code, 0, 0);
             continue;
         }
         let (length, distance) = ((token >> 16 & 0x1ff) as usize, (token & 0xffff) as usize);
         let symbol = huffman::length_symbol(length);
         let (base, extra) = huffman::length_base(symbol);
-        let code = literals[usize::from(symbol)];
-        out.put(u64::from(code.bits) | ((length - base) as u64) << code.length, u32::from(code.length) + extra);
+        out.code(literals[usize::from(symbol)], length - base, extra);
         let symbol = huffman::distance_symbol(distance);
         let (base, extra) = huffman::distance_base(symbol);
-        let code = distances[usize::from(symbol)];
-        out.put(u64::from(code.bits) | ((distance - base) as u64) << code.length, u32::from(code.length) + extra);
+        out.code(distances[usize::from(symbol)], distance - base, extra);
     }
-    let end = literals[huffman::END];
-    out.put(u64::from(end.bits), u32::from(end.length));
+    out.code(literals[huffman::END], 0, 0);
 }
 
 /// Where the current block is, and of what kinds its tokens are.
@@ -337,6 +334,11 @@ impl<'t> Bits<'t> {
             self.bits >>= 32;
             self.count -= 32;
         }
+    }
+
+    /// A symbol's code, and `extra` bits of what it leaves open.
+    pub(super) fn code(&mut self, code: Code, rest: usize, extra: u32) {
+        self.put(u64::from(code.bits) | (rest as u64) << code.length, u32::from(code.length) + extra);
     }
 
     /// Fills the last byte with zeros.

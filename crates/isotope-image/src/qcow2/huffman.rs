@@ -312,11 +312,7 @@ impl Header {
             out.put(u64::from(self.codes[*symbol].length), 3);
         }
         for (symbol, value, extra) in &self.symbols {
-            let code = self.codes[usize::from(*symbol)];
-            out.put(
-                u64::from(code.bits) | u64::from(*value) << code.length,
-                u32::from(code.length) + u32::from(*extra),
-            );
+            out.code(self.codes[usize::from(*symbol)], usize::from(*value), u32::from(*extra));
         }
     }
 }
