@@ -18,8 +18,8 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// Version of `image.json`.
-const FORMAT: u32 = 1;
+/// Version of `image.json`. The first one could have one output's content under another's name.
+const FORMAT: u32 = 2;
 const FACTS: &str = "image.json";
 /// Places of delivery that are remembered for each output.
 const DELIVERIES: usize = 16;
@@ -123,7 +123,7 @@ impl Delivery {
     }
 }
 
-/// Keeps outputs in `dir` (made if missing; what it held is replaced). `outputs` are what `exports` asked for, in their order.
+/// Keeps outputs in `dir` (made if missing; what it held is replaced). `outputs` are what `exports` asked for, in any order.
 ///
 /// # Errors
 /// The directory cannot be written, or an output read. The directory holds nothing then.
@@ -138,7 +138,13 @@ pub fn keep(dir: &Path, exports: &[Export], outputs: &[Exported]) -> Result<(), 
         _ => {}
     }
     let mut kept = Vec::new();
-    for (export, exported) in exports.iter().zip(outputs) {
+    for export in exports {
+        let made =
+            |exported: &&Exported| exported.path.file_name().is_some_and(|name| name == export.file_name.as_str());
+        let Some(exported) = outputs.iter().find(made) else {
+            let why = format!("`{}` was not made", export.file_name);
+            return Err(KeptError::NotKept { dir: dir.to_owned(), why });
+        };
         let copy = dir.join(&export.file_name);
         let source = File::open(&exported.path).map_err(failed("read", &exported.path))?;
         let pending = PendingOutput::create(&copy)?;
@@ -330,6 +336,22 @@ mod tests {
         // A change of an output is none of the copy.
         std::fs::write(made.path("elsewhere/image.raw"), b"x").unwrap();
         assert_eq!(made.restore("third").unwrap().untouched, 0);
+    }
+
+    #[test]
+    fn each_output_keeps_its_name_whatever_was_made_first() {
+        let Made { dir, exports, mut outputs } = made();
+        outputs.reverse();
+        keep(&dir.path().join("kept"), &exports, &outputs).unwrap();
+        std::fs::create_dir(dir.path().join("again")).unwrap();
+        let restored = restore(&dir.path().join("kept"), &exports, &dir.path().join("again")).unwrap();
+        for (export, output) in exports.iter().zip(&restored.outputs) {
+            assert_eq!((output.format, output.path.file_name().unwrap()), (export.format, export.file_name.as_ref()));
+            let bytes = |dir_name: &str| std::fs::read(dir.path().join(dir_name).join(&export.file_name)).unwrap();
+            assert!(bytes("again") == bytes("out"), "{}", export.file_name);
+        }
+        outputs.pop();
+        assert!(matches!(keep(&dir.path().join("kept"), &exports, &outputs), Err(KeptError::NotKept { .. })));
     }
 
     #[test]
