@@ -123,6 +123,14 @@ pub enum DiskError {
         /// The cause.
         source: CommandError,
     },
+    /// A filesystem does not commit what was written.
+    #[error("cannot commit the filesystem at `{path}`")]
+    Commit {
+        /// Path in the target.
+        path: String,
+        /// The cause.
+        source: std::io::Error,
+    },
     /// The raw file cannot be made durable.
     #[error("cannot write the disk image to stable storage")]
     Sync(#[source] std::io::Error),

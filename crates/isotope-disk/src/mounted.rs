@@ -8,6 +8,7 @@ use isotope_image::fat::{self, FatError, FatOptions};
 use isotope_plan::geometry::{Geometry, Placed};
 use isotope_plan::layout::{Filesystem, Partition};
 use isotope_sys::command::Tool;
+use rustix::fs::{Mode, OFlags};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -138,7 +139,15 @@ impl Paused {
 
 /// Gives the blocks of deleted files back to the raw file, so that it stays sparse and what was deleted (package caches, secrets of a
 /// hook) is not in the image. On a loop device a trim is a hole punched, so it costs milliseconds.
+///
+/// Blocks that a transaction has given back which is not committed are in use until it is, and a trim passes over them; so all is
+/// committed first. Filesystems are mounted without barriers, so that this waits for no disk. xfs gives blocks of removed files back in
+/// the background, and only a freeze would wait for that: of what was removed in the last moment some may stay there.
 pub(crate) fn trim(path: &str, host_path: &Path) -> Result<(), DiskError> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::open(host_path, flags, Mode::empty())
+        .and_then(rustix::fs::syncfs)
+        .map_err(|error| DiskError::Commit { path: path.to_owned(), source: error.into() })?;
     // 64: the file below (a host filesystem without holes) cannot do it.
     let tool = Tool::new("fstrim").arg(host_path).ok_codes(&[0, 64]);
     tool.run().map(drop).map_err(|source| DiskError::Trim { path: path.to_owned(), source })

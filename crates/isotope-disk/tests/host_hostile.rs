@@ -228,8 +228,14 @@ fn host_what_was_deleted_is_not_in_the_image() {
         let mut layout = one_root();
         layout.partitions[0].filesystem.as_mut().unwrap().kind = kind;
         let disk = place.assemble(&layout).unwrap();
-        fs::remove_file(disk.root().join("secret")).unwrap();
+        // It is on the disk; that it is gone is in no committed transaction yet.
         rustix::fs::sync();
+        fs::remove_file(disk.root().join("secret")).unwrap();
+        if kind == FilesystemKind::Xfs {
+            // It frees in the background.
+            std::thread::sleep(Duration::from_millis(300));
+            rustix::fs::sync();
+        }
         disk.finish(&mut support::quiet).unwrap();
         let image = fs::read(place.path("raw")).unwrap();
         let found = image.windows(16).filter(|window| window == b"HERE-IS-A-SECRET").count();
