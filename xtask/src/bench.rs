@@ -19,23 +19,30 @@ use xshell::cmd;
 /// How often each contender runs; the best of them counts.
 const ROUNDS: usize = 2;
 
-/// `cargo xtask bench [build|export|populate|atomic|dib|layers]`; `layers` also with what is built: `debian-cloud`, `debian-atomic` or `dib`.
+/// The benchmarks.
+const NAMES: [&str; 6] = ["build", "export", "populate", "atomic", "dib", "layers"];
+
+/// `cargo xtask bench [build|export|populate|atomic|dib|layers]…`; behind `layers` also what is built: `debian-cloud`, `debian-atomic` or
+/// `dib`.
 pub fn run(xtask: &Xtask, args: &[String]) -> anyhow::Result<ExitCode> {
     host::setup(xtask, host::Need::Everything)?;
     if !host::is_root() {
         bail!("the benchmarks build images: run them as root (sudo -E cargo xtask bench)");
     }
-    let which = args.first().map_or("all", String::as_str);
+    let names = args.iter().take_while(|arg| NAMES.contains(&arg.as_str())).count();
+    let (names, subject) = args.split_at(names);
+    let is_subject_of_layers = names.last().is_some_and(|name| name == "layers") && subject.len() == 1;
+    if let Some(name) = subject.first().filter(|_| !is_subject_of_layers) {
+        bail!("there is no benchmark `{name}`; there are {}", NAMES.join(", "));
+    }
+    let wanted = |name: &str| names.is_empty() || names.iter().any(|one| one == name);
     let isotope = host::compile(xtask, host::Profile::Release)?;
     let out = xtask.root.join("target/bench");
     xtask.shell.create_dir(&out)?;
-    if !["all", "build", "export", "populate", "atomic", "dib", "layers"].contains(&which) {
-        bail!("there is no benchmark `{which}`; there are build, export, populate, atomic, dib, layers");
-    }
-    if which == "all" || which == "build" {
+    if wanted("build") {
         build(xtask, &isotope, &out)?;
     }
-    if which == "all" || which == "export" {
+    if wanted("export") {
         let dir = out.join("image");
         let raw = dir.join("debian-cloud.raw");
         cmd!(xtask.shell, "{isotope} build debian-cloud -t raw --output-dir {dir}").run()?;
@@ -43,25 +50,25 @@ pub fn run(xtask: &Xtask, args: &[String]) -> anyhow::Result<ExitCode> {
         example(xtask, "isotope-image", "bench_export", &[&raw, &work], &out)?;
         xtask.shell.remove_path(&raw)?;
     }
-    if which == "all" || which == "populate" || which == "atomic" {
+    if wanted("populate") || wanted("atomic") {
         let tree = gigabyte(xtask, &isotope, &out)?;
-        if which != "atomic" {
+        if wanted("populate") {
             let work = subdir(xtask, &out, "populate")?;
             example(xtask, "isotope-disk", "bench_populate", &[&tree, &work], &out)?;
         }
-        if which != "populate" {
+        if wanted("atomic") {
             atomic::pull(xtask, &tree, &out)?;
         }
         remove_tree(xtask, &tree)?;
     }
-    if which == "all" || which == "atomic" {
+    if wanted("atomic") {
         atomic::run(xtask, &isotope, &out)?;
     }
-    if which == "all" || which == "dib" {
+    if wanted("dib") {
         dib::run(xtask, &isotope, &out)?;
     }
-    if which == "all" || which == "layers" {
-        layers::run(xtask, &isotope, &out, args.get(1).map(String::as_str))?;
+    if wanted("layers") {
+        layers::run(xtask, &isotope, &out, subject.first().map(String::as_str))?;
     }
     Ok(ExitCode::SUCCESS)
 }

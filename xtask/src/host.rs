@@ -217,7 +217,7 @@ const DIB: &str = "diskimage-builder==3.43.0";
 /// A virtualenv with diskimage-builder: the one that the caller names in [`DIB_VARIABLE`], else `target/dib-venv`, made from
 /// the package index that pip is set up for.
 pub fn dib(xtask: &Xtask) -> anyhow::Result<PathBuf> {
-    if let Some(dir) = std::env::var_os(DIB_VARIABLE) {
+    if let Some(dir) = std::env::var_os(DIB_VARIABLE).filter(|dir| !dir.is_empty()) {
         return Ok(PathBuf::from(dir));
     }
     let venv = xtask.root.join("target/dib-venv");

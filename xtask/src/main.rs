@@ -20,7 +20,7 @@ cargo xtask build [RECIPE|ELEMENT…] [ISOTOPE OPTIONS]   set up the host, build
 cargo xtask boot IMAGE [ISOTOPE OPTIONS]                boot an image in QEMU (--shell for a console, --test for its checks)
 cargo xtask test [unit|host|vm|all]                     the test ladder (default: all)
 cargo xtask ci                                          what .ci/run runs: lints, generated files, then all tests
-cargo xtask bench [build|export|populate|atomic|dib|layers]  compare with peers in one run, write target/bench/*.md
+cargo xtask bench [build|export|populate|atomic|dib|layers]…  compare with peers in one run, write target/bench/*.md
 cargo xtask docs [--check]                              write (or check) the generated documentation
 cargo xtask dist                                        a release archive in target/dist
 cargo xtask setup                                       only install what is missing on this host
