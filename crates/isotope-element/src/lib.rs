@@ -10,8 +10,10 @@ mod diagnostic;
 pub mod dib;
 pub mod document;
 mod hook;
+mod keep;
 pub mod lint;
 mod manifest;
+pub mod mixed;
 mod nearest;
 mod raw;
 mod resolve;
@@ -28,6 +30,7 @@ pub use catalogue::{Catalogue, Element, load};
 pub use condition::Condition;
 pub use diagnostic::{Diagnostic, ManifestError, Severity, Spot};
 pub use hook::HookFile;
+pub use keep::Keep;
 pub use manifest::{
     BootloaderSection, BootstrapSection, CheckBody, CheckKind, CheckSection, DistroSection, FilesSection,
     FilesystemSection, LayoutSection, Located, Manifest, OstreeComposeSection, OstreeDeploySection, OstreeSection,
@@ -44,4 +47,10 @@ pub use value::{Form, Given, Value, ValueError, Values, VarDecl, VarDefault, Var
 #[must_use]
 pub fn manifest_schema() -> schemars::Schema {
     schemars::schema_for!(raw::RawManifest)
+}
+
+/// The JSON Schema of `isotope.toml` of elements in diskimage-builder's format.
+#[must_use]
+pub fn side_file_schema() -> schemars::Schema {
+    schemars::schema_for!(dib::RawSideFile)
 }

@@ -4,7 +4,7 @@ mod ostree;
 
 pub use ostree::{OstreeComposeSection, OstreeDeploySection, OstreeSection};
 
-use crate::{Condition, Family, Phase, Template, VarDecl, VarDefault};
+use crate::{Condition, Family, Keep, Phase, Template, VarDecl, VarDefault};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -58,6 +58,8 @@ pub struct Manifest {
     pub rules: Vec<RuleSection>,
     /// Facts for publishers.
     pub properties: BTreeMap<String, Template>,
+    /// Hooks of which layers are told something, by their files.
+    pub keep: BTreeMap<PathBuf, Keep>,
     /// Proofs, run in the booted guest.
     pub checks: Vec<CheckSection>,
 }
@@ -110,6 +112,7 @@ impl Manifest {
             ostree,
             rules,
             properties,
+            keep: _,
             checks,
         } = self;
         let mut all: Vec<&Template> = Vec::new();

@@ -7,6 +7,7 @@ pub(crate) use forms::{OneOrMany, Scalar};
 pub(crate) use ostree::{RawOstree, RawOstreeCompose, RawOstreeDeploy};
 
 use crate::document::At;
+use crate::keep::RawHook;
 use crate::{CheckKind, Family, Phase, VarType};
 use forms::{any_value, arches, bool_or_template, families, int_or_template, trees, values_by_name};
 use schemars::JsonSchema;
@@ -65,6 +66,9 @@ pub(crate) struct RawManifest {
     /// Combinations of values that make no image.
     #[serde(default)]
     pub rules: Vec<At<RawRule>>,
+    /// What layers may do with hooks.
+    #[serde(default)]
+    pub hooks: Vec<At<RawHook>>,
     /// Facts about the image for publishers (Glance properties). Values may be templates.
     #[serde(default)]
     pub properties: BTreeMap<String, Text>,

@@ -7,13 +7,14 @@ mod vars;
 use crate::condition::Condition;
 use crate::diagnostic::{Diagnostic, Spot, line_of};
 use crate::document::{self, At};
+use crate::keep::{self, Keep, RawHook};
 use crate::manifest::{Located, Manifest};
 use crate::raw::{OneOrMany, RawCondition, RawManifest, Scalar, Text};
 use crate::template::{Scope, Template, TextPlace};
 use crate::{Arch, Family, Given, TargetFacts, Tree, Value, VarDecl};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A name of another element's variable, used in a template or a condition; checked when all elements are there.
 #[derive(Debug, Clone, PartialEq)]
@@ -89,6 +90,7 @@ impl Checker<'_> {
             bootloader,
             ostree,
             rules,
+            hooks,
             properties,
             checks,
         } = raw;
@@ -128,10 +130,17 @@ impl Checker<'_> {
             bootloader: bootloader.map(|at| self.bootloader(at)),
             ostree: ostree.map(|at| self.ostree(at)),
             rules: rules.into_iter().map(|at| self.rule(at)).collect(),
+            keep: self.hooks(&hooks),
             properties: properties.into_iter().map(|(name, text)| (name, self.template(text))).collect(),
             checks: checks.into_iter().map(|at| self.check(at)).collect(),
             vars: std::mem::take(&mut self.vars),
         }
+    }
+
+    fn hooks(&mut self, hooks: &[At<RawHook>]) -> BTreeMap<PathBuf, Keep> {
+        let (keep, faults) = keep::of_hooks(self.dir, hooks);
+        faults.into_iter().for_each(|(span, message, hint)| self.problem(span, message, hint));
+        keep
     }
 
     fn relation(&mut self, key: &str, names: &[At<String>], own: &str) {

@@ -38,9 +38,9 @@ pub(super) fn of(
         let inputs = gathered.map(|gathered| gathered.inputs).unwrap_or_default();
         links.push(Link { key: key.clone(), inputs, ends_layer: ends_layer(&step.action) });
     }
-    // Hooks of diskimage-builder's elements seal their tree themselves; that of a compose is sealed before it is laid out.
+    // Builds of diskimage-builder's elements alone seal their tree themselves; that of a compose is sealed before it is laid out.
     let sealed_by_steps =
-        plan.steps.iter().any(|step| matches!(step.action, StepAction::Dib(_) | StepAction::OstreeCommit(_)));
+        plan.is_of_hooks_alone() || plan.steps.iter().any(|step| matches!(step.action, StepAction::OstreeCommit(_)));
     if sealed_by_steps {
         if let Some(last) = links.last_mut() {
             last.ends_layer = true;

@@ -17,7 +17,7 @@ use crate::package::InstalledPackage;
 use crate::report::DeployedCommit;
 use isotope_cache::{Inputs, Key};
 use isotope_image::export::{Exported, kept};
-use isotope_plan::{Plan, StepAction};
+use isotope_plan::Plan;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -48,8 +48,8 @@ impl Image {
     /// Where the outputs of this plan are kept. `None`: some of its inputs cannot be known, or it has no outputs that are kept.
     pub(crate) fn of(build: &Build<'_>, layers: &mut Layers, orders: Orders<'_>) -> Result<Option<Self>, StepError> {
         let plan = build.plan;
-        let dib = plan.steps.iter().any(|step| matches!(step.action, StepAction::Dib(_)));
-        let Some(tree) = layers.last_key().filter(|_| !dib && !plan.exports.is_empty()).cloned() else {
+        let Some(tree) = layers.last_key().filter(|_| !plan.is_of_hooks_alone() && !plan.exports.is_empty()).cloned()
+        else {
             return Ok(None);
         };
         let fixed = orders.options.fixed_clock;

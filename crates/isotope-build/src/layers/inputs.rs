@@ -1,14 +1,18 @@
 //! What can change the result of a step: the inputs of its key, each with a name that people understand.
 
+mod dib;
+
 use super::archive::Outside;
 use super::sources::Sources;
 use crate::error::StepError;
 use isotope_cache::Inputs;
+use isotope_element::Keep;
 use isotope_plan::{DibAction, EnvValue, Plan, Step, StepAction};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The inputs of one step, and the secrets among them.
 #[derive(Debug, Default)]
@@ -47,6 +51,26 @@ impl Gathered {
             }
         }
         Ok(())
+    }
+}
+
+impl Gathered {
+    /// Notes until when a layer may stand for hooks. `false`: none may.
+    fn may_be_kept(&mut self, hooks: impl IntoIterator<Item = Keep>) -> bool {
+        let mut least: Option<u64> = None;
+        for keep in hooks {
+            match keep {
+                Keep::Always => {}
+                Keep::For(seconds) => least = Some(least.map_or(seconds, |least| least.min(seconds))),
+                Keep::Never => return false,
+            }
+        }
+        if let Some(seconds) = least {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+            // Time in pieces as long as it may be kept: so a layer is never older than that.
+            self.add("max_age", format!("{} s, the {}th time since 1970", seconds, now / seconds));
+        }
+        true
     }
 }
 
@@ -134,37 +158,23 @@ pub(super) fn of_step(
             gathered.secrets.extend(write.content.secret.then(|| write.content.value.clone()));
         }
         (StepAction::Hook(hook), StepAction::Hook(own)) => {
+            if !gathered.may_be_kept([hook.keep]) {
+                return Ok(None);
+            }
             gathered.files(element, &hook.element_dir, sources, |_| false)?;
             gathered.variables(&hook.env, |name| clock(name) || name == "ISOTOPE_ELEMENT");
             own.script = hook.script.strip_prefix(&hook.element_dir).unwrap_or(&hook.script).to_owned();
             own.element_dir = Path::new("").into();
             own.env.clear();
+            own.keep = Keep::Always;
         }
         (StepAction::Dib(DibAction::Begin(begin)), StepAction::Dib(DibAction::Begin(own))) => {
-            gathered.variables(&begin.environment, |name| clock(name) || of_the_session(name) || is_proxy(name));
-            let shared = begin.hooks.iter().filter(|(dest, _)| phase_of(dest).is_none());
-            for (dest, file) in shared {
-                let digest = sources.one(&file.source)?;
-                gathered.add(format!("file of element {}: {}", file.element, dest.display()), digest);
-            }
-            own.environment.clear();
-            own.hooks.clear();
-            own.hook_dirs.clear();
-            own.binary = None;
-            own.breaks = isotope_plan::DibBreaks::default();
-            own.hook_timeout = None;
-            own.keep_old = false;
+            dib::of_begin(&mut gathered, begin, own, sources, clock)?;
         }
         (StepAction::Dib(DibAction::Hooks(hooks)), _) => {
-            let begin = plan.steps.iter().find_map(|step| match &step.action {
-                StepAction::Dib(DibAction::Begin(begin)) => Some(begin),
-                _ => None,
-            });
-            for (dest, file) in begin.iter().flat_map(|begin| &begin.hooks) {
-                if phase_of(dest).is_some_and(|phase| phase == hooks.phase) {
-                    let digest = sources.one(&file.source)?;
-                    gathered.add(format!("file of element {}: {}", file.element, dest.display()), digest);
-                }
+            let kept = dib::of_hooks(&mut gathered, plan, hooks, sources)?;
+            if !kept {
+                return Ok(None);
             }
         }
         _ => {}
@@ -177,12 +187,6 @@ pub(super) fn of_step(
         to_come.into_iter().any(|step| matches!(step.action, StepAction::Initramfs | StepAction::OstreeKernel(_)));
     gathered.add("initramfs", if initramfs { "by a later step" } else { "now" });
     Ok(Some(gathered))
-}
-
-/// The phase whose directory a file of merged hooks is in: `install` of `install.d/10-x`. `environment.d` is every phase's.
-fn phase_of(dest: &Path) -> Option<&str> {
-    let top = dest.components().next()?.as_os_str().to_str()?;
-    top.strip_suffix(".d").filter(|phase| *phase != "environment")
 }
 
 /// SHA-256 of its JSON form.

@@ -38,7 +38,7 @@ pub(super) fn why(plan: &Plan, store: &Store, links: &[Link], first: usize) -> R
         return Ok(format!("{} is done again: no layer ends behind it", id(first)));
     };
     if let Some(number) = (first..=end).find(|number| links[*number].key.is_none()) {
-        return Ok(format!("{} is done each time: it depends on what cannot be known before", id(number)));
+        return Ok(format!("{} is done each time: its element says `cache = false` of a hook", id(number)));
     }
     let own: Inputs = (first..=end)
         .flat_map(|number| links[number].inputs.iter().map(move |(name, value)| (number, name, value)))

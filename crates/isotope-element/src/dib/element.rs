@@ -3,6 +3,7 @@
 //! In: a directory. Out: [`DibElement`]. What else is in the directory is read by [`DibElement::contents`] when it is wanted.
 
 use super::Contents;
+use super::side::SideFile;
 use crate::{Diagnostic, Located, Phase};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -20,13 +21,15 @@ pub struct DibElement {
     pub depends: Vec<Located<String>>,
     /// Names in `element-provides`, each once, in the file's order.
     pub provides: Vec<Located<String>>,
+    /// What layers are told of it.
+    pub side: SideFile,
 }
 
 impl DibElement {
     /// Reads the element at `listed`. `None`: it is no directory, or nothing could name it.
     ///
     /// # Errors
-    /// `element-deps` or `element-provides` is there and cannot be read.
+    /// `element-deps` or `element-provides` is there and cannot be read; or something is wrong with `isotope.toml`.
     pub fn read(listed: &Path) -> Result<Option<Self>, Diagnostic> {
         // A link that leads nowhere is no directory.
         let Ok(dir) = listed.canonicalize() else { return Ok(None) };
@@ -34,7 +37,9 @@ impl DibElement {
         let Some(name) = name.filter(|_| dir.is_dir()) else { return Ok(None) };
         let depends = names(&dir.join("element-deps"))?;
         let provides = names(&dir.join("element-provides"))?;
-        Ok(Some(Self { name, dir, listed: listed.to_owned(), depends, provides }))
+        // The first of its faults: `isotope check` tells them all.
+        let side = SideFile::read(&dir).map_err(|mut errors| errors.swap_remove(0))?;
+        Ok(Some(Self { name, dir, listed: listed.to_owned(), depends, provides, side }))
     }
 
     /// What is in the directory.

@@ -6,6 +6,7 @@
 mod scan;
 
 use crate::{Diagnostic, Severity, Spot};
+use regex::Regex;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -170,6 +171,28 @@ pub fn unset(files: &[EnvironmentFile], known: &BTreeSet<String>) -> Vec<Unset> 
         set.extend(scan.set);
     }
     found
+}
+
+/// The value that files give a variable which nobody has set, where one line alone says it and bash is not needed to tell:
+/// `export NAME=value`, `NAME=${NAME:-value}`, `: ${NAME:=value}`, and not indented, so that it stands under no condition.
+#[must_use]
+pub fn plain_default(files: &[EnvironmentFile], name: &str) -> Option<String> {
+    if name.is_empty() || !name.chars().all(|char| char.is_ascii_alphanumeric() || char == '_') {
+        return None;
+    }
+    let pattern = |pattern: &str| Regex::new(&pattern.replace("NAME", name)).ok();
+    let anywhere = pattern(r"(?m)(?:^|[\s;&|(])NAME\+?=|\$\{NAME:?=")?;
+    if files.iter().map(|file| anywhere.find_iter(&file.text).count()).sum::<usize>() != 1 {
+        return None;
+    }
+    let forms = [
+        pattern(r#"(?m)^(?:export |declare -x )?NAME="?\$\{NAME:?-([^}]*)\}"?\s*(?:#.*)?$"#)?,
+        pattern(r#"(?m)^(?:export |declare -x )?NAME=("[^"]*"|'[^']*'|[^\s"']*)\s*(?:#.*)?$"#)?,
+        pattern(r#"(?m)^: "?\$\{NAME:?=([^}]*)\}"?\s*(?:#.*)?$"#)?,
+    ];
+    let found = files.iter().find_map(|file| forms.iter().find_map(|form| form.captures(&file.text)))?;
+    let value = found[1].trim_matches(|char| char == '"' || char == '\'');
+    (!value.contains(['$', '`', '\\'])).then(|| value.to_owned())
 }
 
 #[cfg(test)]

@@ -71,6 +71,17 @@ pub enum HookTreeError {
     Files(Vec<Diagnostic>),
 }
 
+impl HookTreeError {
+    /// The same for lists of problems.
+    #[must_use]
+    pub fn diagnostics(&self) -> Vec<Diagnostic> {
+        match self {
+            Self::Duplicates(found) => found.iter().map(DuplicateHook::diagnostic).collect(),
+            Self::Files(found) => found.clone(),
+        }
+    }
+}
+
 impl HookTree {
     /// Merges the elements of a set.
     ///

@@ -85,6 +85,7 @@ mod tests {
     use super::super::testing::World;
     use super::*;
     use crate::dib::DibElement;
+    use crate::dib::side::SideFile;
 
     fn set(elements: &[(&str, &str)]) -> ElementSet {
         let element = |(name, dir): &(&str, &str)| DibElement {
@@ -93,6 +94,7 @@ mod tests {
             listed: dir.into(),
             depends: Vec::new(),
             provides: Vec::new(),
+            side: SideFile::default(),
         };
         ElementSet { elements: elements.iter().map(element).collect(), ..ElementSet::default() }
     }

@@ -36,6 +36,7 @@ pub fn run(args: &Args, ctx: &Context) -> anyhow::Result<ExitCode> {
             .context("cannot write completions")?;
     }
     write(&dir.join("element.schema.json"), &json(&isotope_element::manifest_schema())?)?;
+    write(&dir.join("side-file.schema.json"), &json(&isotope_element::side_file_schema())?)?;
     write(&dir.join("recipe.schema.json"), &json(&isotope_plan::recipe::recipe_schema())?)?;
     write(&dir.join("cli.md"), &reference())?;
     write(&dir.join("elements.md"), &catalogue(ctx)?)?;

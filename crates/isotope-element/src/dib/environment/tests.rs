@@ -88,3 +88,27 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn defaults_are_read_where_one_plain_line_says_them() {
+    let of = |text: &str| {
+        let file = EnvironmentFile { path: PathBuf::from("/e/environment.d/10-x"), text: text.to_owned() };
+        plain_default(&[file], "X")
+    };
+    for (text, value) in [
+        ("export X=${X:-1}\n", Some("1")),
+        ("export X=${X:-}\n", Some("")),
+        ("X=\"${X:-a b}\"  # why\nexport X\n", Some("a b")),
+        ("export X='a'\n", Some("a")),
+        ("export X=${X:-\"a\"}\n", Some("a")),
+        (": ${X:=yes}\n", Some("yes")),
+        ("export XX=1\nexport Y_X=2\n", None),
+        ("export X=${X:-$Y}\n", None),
+        ("export X=$(date)\n", None),
+        ("if true; then\n  export X=1\nfi\n", None),
+        ("export X=1\nexport X=2\n", None),
+        ("[ -z \"$Y\" ] || X=1\n", None),
+    ] {
+        assert_eq!(of(text).as_deref(), value, "{text}");
+    }
+}
