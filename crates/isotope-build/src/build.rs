@@ -216,7 +216,7 @@ impl Build<'_> {
 
     /// Where the filesystems of what is made begin: the tree itself, and for a deployment the physical root that it lies in.
     pub(crate) fn physical(&self) -> PathBuf {
-        if let Some(dib) = &self.dib {
+        if let Some(dib) = self.dib.as_ref().filter(|dib| dib.owns_the_tree()) {
             return dib.mount();
         }
         match &self.stage {

@@ -9,7 +9,7 @@ use crate::report::{DeployedCommit, Report};
 use isotope_image::output;
 use isotope_plan::geometry::Geometry;
 use isotope_plan::layout::Layout;
-use isotope_plan::{BootSpec, Check, Checksum, Format, Plan, PlannedElement, StepAction, Target};
+use isotope_plan::{BootSpec, Check, Checksum, Format, Plan, PlannedElement, Target};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -95,8 +95,7 @@ pub(crate) fn write(
 
 /// Where it is. Who builds from diskimage-builder's elements expects its outputs, and no others.
 pub(crate) fn path(plan: &Plan, options: &BuildOptions) -> Option<PathBuf> {
-    let dib = plan.steps.iter().any(|step| matches!(step.action, StepAction::Dib(_)));
-    (!dib).then(|| options.out_dir.join(format!("{}.manifest.json", plan.name)))
+    (!plan.is_of_hooks_alone()).then(|| options.out_dir.join(format!("{}.manifest.json", plan.name)))
 }
 
 fn describe<'a>(

@@ -152,7 +152,7 @@ impl<'c> Resolver<'c> {
             Some(format!("add an element that provides it: {}", who.join(", ")))
         } else if let Some(dir) = self.catalogue.foreign.get(name) {
             Some(format!(
-                "{} has no element.toml: it is in diskimage-builder's format, which recipes and other elements of Isotope's cannot use",
+                "{} has no element.toml: it is in diskimage-builder's format, which elements of Isotope's cannot require; name it in the recipe",
                 dir.display()
             ))
         } else {

@@ -1,6 +1,7 @@
 //! diskimage-builder's orders and outputs against the programs that define them: `sort`, bash. The crate itself starts nothing.
 
 use isotope_element::dib::run_parts::{self, NameFilter, by_number, candidates};
+use isotope_element::dib::side::SideFile;
 use isotope_element::dib::{DibElement, ElementSet};
 use proptest::prelude::*;
 use std::io::Write;
@@ -42,6 +43,7 @@ fn bash_reads_any_path_again() {
         listed: dir.into(),
         depends: Vec::new(),
         provides: Vec::new(),
+        side: SideFile::default(),
     };
     let set = ElementSet { elements: dirs.iter().enumerate().map(element).collect(), ..ElementSet::default() };
     let script = format!(

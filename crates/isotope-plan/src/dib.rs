@@ -7,12 +7,15 @@ pub mod definitions;
 mod request;
 
 pub use request::{ImageFormat, Options, Program, Request};
+mod beside;
 mod checks;
 mod make;
 mod secret;
 mod steps;
 mod variables;
 
+pub use beside::Beside;
+pub(crate) use beside::{Around, Planned, plan as plan_beside};
 pub use checks::{layout, preflight};
 pub use make::{Input, plan};
 pub use secret::is_secret;

@@ -1,7 +1,7 @@
 //! The plan: everything a build will do, decided before it does anything. Data only.
 
 use crate::layout::Layout;
-use isotope_element::{Arch, CheckKind, Family, Origin, Phase, Place};
+use isotope_element::{Arch, CheckKind, Family, Keep, Origin, Phase, Place};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -57,6 +57,12 @@ impl Plan {
             StepAction::OstreeDeploy(deploy) => Some(deploy),
             _ => None,
         })
+    }
+
+    /// Whether the tree and the disk are made by hooks of diskimage-builder's elements alone.
+    #[must_use]
+    pub fn is_of_hooks_alone(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step.action, StepAction::Dib(DibAction::Gather(_))))
     }
 
     /// This plan and all whose results it uses, those first.
@@ -312,6 +318,9 @@ pub struct Hook {
     pub place: Place,
     /// Its environment, beside the engine's own (`TARGET_ROOT`, `ISOTOPE_*`).
     pub env: BTreeMap<String, EnvValue>,
+    /// Whether a layer of an earlier build may stand for it.
+    #[serde(default, skip_serializing_if = "Keep::is_always")]
+    pub keep: Keep,
 }
 
 /// What sysprep resets.

@@ -16,18 +16,25 @@ mod steps;
 use crate::problem::PlanErrors;
 use crate::scope::Scope;
 use crate::settle::{Settled, settle};
-use crate::{Check, EnvValue, Export, HostFacts, Plan, PlannedElement, Problem, Recipe, Target, exports, ids, recipe};
+use crate::{
+    Check, EnvValue, Export, HostFacts, Plan, PlannedElement, Problem, Recipe, Target, dib, exports, ids, recipe,
+};
 use isotope_element::{CheckBody, CheckKind, Element, ElementSet, Origin, Tree};
 use std::collections::BTreeMap;
 
 /// The version of the plan's structure.
 pub const PLAN_FORMAT: u32 = 1;
 
-/// Makes the plan.
+/// Makes the plan of a recipe with its elements, and with those in diskimage-builder's format beside them.
 ///
 /// # Errors
 /// All problems that can be told at once: of values; and when those are settled, of layout, boot loader, steps and exports.
-pub fn plan(recipe: &Recipe, set: &ElementSet, facts: &HostFacts) -> Result<Plan, PlanErrors> {
+pub fn plan(
+    recipe: &Recipe,
+    set: &ElementSet,
+    beside: Option<&dib::Beside<'_>>,
+    facts: &HostFacts,
+) -> Result<Plan, PlanErrors> {
     let mut problems: Vec<Problem> = recipe::name_problem(&recipe.name).into_iter().collect();
     let Settled { values, target } = match settle(recipe, set, facts) {
         Ok(settled) => settled,
@@ -57,11 +64,11 @@ pub fn plan(recipe: &Recipe, set: &ElementSet, facts: &HostFacts) -> Result<Plan
     } else {
         None
     };
-    let steps = steps::plan(
-        &mut scope,
-        &steps::Around { facts, root, layout: disk.layout.as_ref(), boot: boot.spec.as_ref(), exports: &exports },
-        &mut warnings,
-    );
+    let around = dib::Around { recipe, layout: disk.layout.as_ref(), facts };
+    let beside = beside.and_then(|beside| dib::plan_beside(beside, &around, &mut scope, &mut warnings));
+    let (layout, boot_spec, beside) = (disk.layout.as_ref(), boot.spec.as_ref(), beside.as_ref());
+    let around = steps::Around { facts, root, layout, boot: boot_spec, exports: &exports, beside };
+    let steps = steps::plan(&mut scope, &around, &mut warnings);
     if target.tree == Tree::Ostree {
         ostree::check_steps(&steps, &mut scope.problems);
         disk.layout.iter().for_each(|layout| ostree::check_layout(layout, &mut scope.problems));
@@ -73,7 +80,7 @@ pub fn plan(recipe: &Recipe, set: &ElementSet, facts: &HostFacts) -> Result<Plan
     Ok(Plan {
         format: PLAN_FORMAT,
         name: recipe.name.clone(),
-        elements: set.elements.iter().map(|element| planned(element, &scope)).collect(),
+        elements: elements(&scope, beside),
         inputs: input.into_iter().collect(),
         steps,
         layout: disk.layout,
@@ -96,6 +103,11 @@ pub fn plan(recipe: &Recipe, set: &ElementSet, facts: &HostFacts) -> Result<Plan
 /// The origin of what nobody asked for.
 pub(crate) fn implicit() -> Origin {
     Origin { element: "isotope".to_owned(), file: None, line: None }
+}
+
+fn elements(scope: &Scope<'_>, beside: Option<&dib::Planned>) -> Vec<PlannedElement> {
+    let own = scope.set.elements.iter().map(|element| planned(element, scope));
+    own.chain(beside.into_iter().flat_map(|beside| beside.elements.clone())).collect()
 }
 
 fn planned(element: &Element, scope: &Scope<'_>) -> PlannedElement {

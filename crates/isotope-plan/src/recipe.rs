@@ -28,6 +28,8 @@ pub struct Recipe {
     pub elements: Vec<ElementRequest>,
     /// Given values: element → variable.
     pub vars: BTreeMap<String, BTreeMap<String, Setting>>,
+    /// What elements in diskimage-builder's format see in their environment.
+    pub environment: BTreeMap<String, String>,
     /// What comes out; empty: the default.
     pub exports: Vec<ExportRequest>,
     /// Size of the disk, instead of the layout's.
@@ -96,6 +98,7 @@ impl Recipe {
                 .map(|element| ElementRequest { name: element.as_ref().to_owned(), origin: origin.clone() })
                 .collect(),
             vars: BTreeMap::new(),
+            environment: BTreeMap::new(),
             exports: Vec::new(),
             size: None,
             seed: None,
@@ -167,7 +170,7 @@ struct Reader<'t> {
 
 impl Reader<'_> {
     fn recipe(mut self, raw: raw::RawRecipe) -> (Recipe, Vec<Diagnostic>) {
-        let raw::RawRecipe { name, summary, elements, vars, exports, size, seed, properties } = raw;
+        let raw::RawRecipe { name, summary, elements, vars, environment, exports, size, seed, properties } = raw;
         if let Some(fault) = name_fault(&name.value) {
             self.error(name.span.clone(), format!("name: {fault}"), NAME_HINT);
         }
@@ -187,6 +190,7 @@ impl Reader<'_> {
                 .map(|element| ElementRequest { origin: self.origin(&element), name: element.value })
                 .collect(),
             vars: self.vars(vars),
+            environment,
             exports: exports.into_iter().map(|export| self.export(export)).collect(),
             size: size.and_then(|size| self.size(size)),
             seed,

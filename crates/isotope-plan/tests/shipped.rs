@@ -32,8 +32,8 @@ fn every_shipped_recipe_plans_and_passes_preflight() {
             "a recipe is named as its file"
         );
         let set = catalogue.resolve(&recipe.element_names()).unwrap_or_else(|errors| panic!("{errors}"));
-        let plan =
-            isotope_plan::plan(&recipe, &set, &facts).unwrap_or_else(|errors| panic!("{}: {errors}", path.display()));
+        let plan = isotope_plan::plan(&recipe, &set, None, &facts)
+            .unwrap_or_else(|errors| panic!("{}: {errors}", path.display()));
         assert_eq!(preflight(&plan, &facts), [], "{}", path.display());
         let base = plan.with_inputs().flat_map(|plan| &plan.steps);
         let base = base.filter(|step| matches!(step.action, StepAction::Bootstrap(_))).count();

@@ -3,9 +3,12 @@
 //! In: the command line's words. Out: [`Subject`], or every error of recipe, elements and plan at once with its exit class.
 
 use crate::context::Context;
+use crate::dib::disk_image_create::{python, without_unused};
 use crate::exit::{Class, Failure};
-use isotope_element::dib::DibElement;
-use isotope_element::{Catalogue, ElementSet};
+use isotope_element::dib::{self, DibElement, HookTree};
+use isotope_element::mixed::{self, Mixed};
+use isotope_element::{Catalogue, Diagnostic};
+use isotope_plan::dib::Beside;
 use isotope_plan::recipe::Recipe;
 use isotope_plan::{HostFacts, Plan, Problem, ProblemClass};
 use std::collections::BTreeMap;
@@ -55,23 +58,52 @@ pub struct Subject {
 
 /// Settles the subject.
 pub fn settle(args: &Args, ctx: &Context) -> anyhow::Result<Subject> {
-    let (recipe, set) = resolve(args, ctx)?;
+    let catalogue = catalogue(ctx)?;
+    let recipe = recipe(args, &catalogue, ctx)?;
     let mut facts = isotope_build::facts::gather(&ctx.env, &ctx.cache_dir);
-    let plan = isotope_plan::plan(&recipe, &set, &facts).map_err(|errors| problems(&errors.problems))?;
+    let plan = plan(&recipe, &catalogue, &facts, ctx).map_err(|refusal| match refusal {
+        Refusal::Elements(found) => {
+            let text: Vec<String> = found.iter().map(ToString::to_string).collect();
+            Failure::new(Class::Configuration, text.join("\n")).into()
+        }
+        Refusal::Plan(found) => problems(&found),
+    })?;
     // Key files may lie anywhere.
     let keyrings = isotope_plan::needed_keyrings(&plan).into_keys().filter(|keyring| keyring.is_file());
     facts.keyrings.extend(keyrings.map(Path::to_owned));
     Ok(Subject { plan, facts, recipe: recipe.file })
 }
 
-/// The recipe, and its elements in order.
-pub fn resolve(args: &Args, ctx: &Context) -> anyhow::Result<(Recipe, ElementSet)> {
-    let catalogue = catalogue(ctx)?;
-    let recipe = recipe(args, &catalogue, ctx)?;
-    let set = catalogue
-        .resolve(&recipe.element_names())
-        .map_err(|errors| Failure::new(Class::Configuration, errors.to_string()))?;
-    Ok((recipe, set))
+/// Why there is no plan.
+pub enum Refusal {
+    /// Its elements do not belong together.
+    Elements(Vec<Diagnostic>),
+    /// They do, and something else stands against it.
+    Plan(Vec<Problem>),
+}
+
+/// The plan of a recipe, whose elements may be of both formats.
+pub fn plan(recipe: &Recipe, catalogue: &Catalogue, facts: &HostFacts, ctx: &Context) -> Result<Plan, Refusal> {
+    let path = ctx.dib_path(None);
+    let Mixed { set, beside } = mixed::resolve(catalogue, || dib::load(&path), &recipe.element_names())
+        .map_err(|errors| Refusal::Elements(errors.errors))?;
+    let Some(beside) = beside else {
+        return isotope_plan::plan(recipe, &set, None, facts).map_err(|errors| Refusal::Plan(errors.problems));
+    };
+    let tree = HookTree::merge(&beside.set).map_err(|error| Refusal::Elements(error.diagnostics()))?;
+    let binary = std::env::current_exe().ok();
+    let directory = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+    let beside = Beside {
+        path: &without_unused(path, ctx.dib_elements.as_deref(), &beside.set),
+        catalogue: &beside.catalogue,
+        set: &beside.set,
+        tree: &tree,
+        environment: &ctx.env,
+        directory: &directory,
+        binary: binary.as_ref(),
+        python: &python(&ctx.env),
+    };
+    isotope_plan::plan(recipe, &set, Some(&beside), facts).map_err(|errors| Refusal::Plan(errors.problems))
 }
 
 /// All elements of the search path.
@@ -83,7 +115,7 @@ pub fn catalogue(ctx: &Context) -> anyhow::Result<Catalogue> {
     Ok(catalogue)
 }
 
-/// Elements of the search path in diskimage-builder's format. Recipes cannot use them, so elements of ours may have the same names.
+/// Elements of the search path in diskimage-builder's format. In recipes an element of ours with the same name is meant.
 pub fn dib_elements(ctx: &Context) -> anyhow::Result<BTreeMap<String, DibElement>> {
     let path = ctx.dib_path(None);
     let catalogue =

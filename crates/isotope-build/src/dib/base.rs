@@ -25,11 +25,16 @@ pub(super) fn settle(dib: &mut Dib, build: &Build<'_>) -> Result<(), StepError> 
     lend_resolver(&tree)?;
     mounts::furnish(dib)?;
     dib.furnished = true;
-    let file = dib.hooks().join("environment.d/11-dib-install-type.bash");
-    let kind = &dib.plan.install_type;
-    begin::write(&file, 0o644, &format!("export DIB_DEFAULT_INSTALLTYPE=${{DIB_DEFAULT_INSTALLTYPE:-\"{kind}\"}}\n"))?;
+    install_type(dib)?;
     build.events.output(&format!("{} names in the tree", names.len()));
     Ok(())
+}
+
+/// `--install-type`, for hooks.
+pub(super) fn install_type(dib: &Dib) -> Result<(), StepError> {
+    let file = dib.hooks().join("environment.d/11-dib-install-type.bash");
+    let kind = &dib.plan.install_type;
+    begin::write(&file, 0o644, &format!("export DIB_DEFAULT_INSTALLTYPE=${{DIB_DEFAULT_INSTALLTYPE:-\"{kind}\"}}\n"))
 }
 
 fn lend_resolver(tree: &TargetDir) -> Result<(), StepError> {

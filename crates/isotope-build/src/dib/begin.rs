@@ -1,6 +1,6 @@
 //! The build directory: merged hooks, `_LIB`, the block device configuration.
 
-use super::{Dib, DibState};
+use super::{Dib, DibState, base, beside};
 use crate::build::Build;
 use crate::error::StepError;
 use crate::layers::sources::Sources;
@@ -63,6 +63,7 @@ fn empty(plan: &DibBuild, build: &Build<'_>) -> Dib {
     Dib {
         plan: plan.clone(),
         dir: build.work.dib(),
+        mount: if plan.beside { build.target.entrance() } else { build.work.dib().join("mnt") },
         images: build.work.dib_images(),
         devices: build.work.devices(),
         vars: BTreeMap::new(),
@@ -118,6 +119,11 @@ fn hooks(dib: &Dib) -> Result<(), StepError> {
         std::fs::set_permissions(&path, mode).map_err(StepError::io("set the mode of", &path))?;
     }
     write(&root.join("dib-run-parts"), 0o755, SCRIPT)?;
+    if dib.plan.beside {
+        write(&root.join(".isotope/apt.conf"), 0o644, beside::APT_CONF)?;
+        write(&root.join(".isotope/bin/install-packages"), 0o755, beside::INSTALL_PACKAGES)?;
+        return base::install_type(dib);
+    }
     write(&root.join(".isotope/apt.conf"), 0o644, APT_CONF)?;
     write(&root.join(".isotope/bin/update-initramfs"), 0o755, UPDATE_INITRAMFS)
 }

@@ -20,7 +20,7 @@ pub(super) fn run(hooks: &DibHooks, dib: &mut Dib, build: &mut Build<'_>) -> Res
     }
 }
 
-fn on_host(hooks: &DibHooks, dib: &mut Dib, build: &Build<'_>) -> Result<(), StepError> {
+pub(super) fn on_host(hooks: &DibHooks, dib: &mut Dib, build: &Build<'_>) -> Result<(), StepError> {
     let phase = &hooks.phase;
     breaks::at(&format!("before-{phase}"), Place::Host, dib, build)?;
     let dir = dib.hooks().join(format!("{phase}.d"));
@@ -85,7 +85,7 @@ fn before_the_disk(tool: Tool, dib: &Dib) -> Tool {
     if dib.points.is_empty() { tool.without_sync() } else { tool }
 }
 
-fn done(ended: Result<(), Failed>, hooks: &DibHooks, dib: &Dib, build: &Build<'_>) -> Result<(), StepError> {
+pub(super) fn done(ended: Result<(), Failed>, hooks: &DibHooks, dib: &Dib, build: &Build<'_>) -> Result<(), StepError> {
     let Err(failed) = ended else { return Ok(()) };
     let place = if dib.plan.breaks.outside_target { Place::Host } else { hooks.place };
     breaks::at("after-error", place, dib, build)?;

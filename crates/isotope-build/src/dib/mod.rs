@@ -10,9 +10,12 @@
 //!               built   the finished tree, until it is on the disk
 //!               lib     _LIB, and bin/ with `sudo` and dib-block-device, first in PATH
 //! ```
+//!
+//! Beside elements of Isotope's, in a recipe, there are only the first and the last of these ([`beside`]).
 
 mod base;
 mod begin;
+mod beside;
 mod breaks;
 mod clean;
 mod disk;
@@ -42,6 +45,8 @@ pub(crate) struct Dib {
     plan: DibBuild,
     /// `TMP_BUILD_DIR`.
     dir: PathBuf,
+    /// `TMP_MOUNT_PATH`.
+    mount: PathBuf,
     /// `TMP_IMAGE_DIR`.
     images: PathBuf,
     /// The build's own `/dev`.
@@ -70,6 +75,9 @@ pub(crate) struct DibState {
 
 /// Nothing is mounted in the tree any more. `false`: something is that hooks have mounted, and stays.
 pub(crate) fn leave(dib: &Dib, events: &Events) -> Result<bool, StepError> {
+    if !dib.owns_the_tree() {
+        return Ok(true);
+    }
     if mounts::others(dib)? {
         return Ok(false);
     }
@@ -110,7 +118,12 @@ impl Dib {
 
     /// `TMP_MOUNT_PATH`: the tree, and after the disk stage the mounted disk.
     pub(crate) fn mount(&self) -> PathBuf {
-        self.dir.join("mnt")
+        self.mount.clone()
+    }
+
+    /// Whether the tree and the disk are those of its hooks alone, not of Isotope's elements.
+    pub(crate) const fn owns_the_tree(&self) -> bool {
+        !self.plan.beside
     }
 
     /// The finished tree, until it is on the disk.
@@ -151,6 +164,7 @@ impl Run for Action<'_> {
         let mut dib = build.dib.take().ok_or(StepError::Plan("a step of hooks before the first one"))?;
         let done = match self.0 {
             DibAction::Begin(_) => Ok(()),
+            DibAction::Hooks(hooks) if dib.plan.beside => beside::run(hooks, step, &mut dib, build),
             DibAction::Hooks(hooks) => hooks::run(hooks, &mut dib, build),
             DibAction::Base => base::settle(&mut dib, build),
             DibAction::Packages(packages) => hooks::packages(packages, step, &dib, build),

@@ -75,6 +75,12 @@ pub enum Access {
     ReadWrite,
 }
 
+/// The `PATH` of programs in the target: the sandbox's stand-ins first.
+#[must_use]
+pub fn path() -> String {
+    format!("{}:{TOOL_PATH}", stubs::BIN)
+}
+
 /// Directories that every tree has and the sandbox mounts on, with the mode of those it has to make.
 const PLACES: [(&str, u32); 5] =
     [("/dev", 0o755), ("/proc", 0o755), ("/sys", 0o755), ("/tmp", 0o1777), ("/run", 0o755)];
@@ -127,6 +133,12 @@ impl TargetRoot {
         Ok(())
     }
 
+    /// Where the tree is seen with the sandbox's mounts in it, while it is entered.
+    #[must_use]
+    pub fn entrance(&self) -> PathBuf {
+        self.scratch.join("root")
+    }
+
     /// The tree itself, free of mounts.
     #[must_use]
     pub const fn tree(&self) -> &TargetDir {
@@ -145,7 +157,7 @@ impl TargetRoot {
                 Some(_) => return Err(SandboxError::NotADirectory { path }),
             }
         }
-        let place = self.scratch.join("root");
+        let place = self.entrance();
         mounts::plain_bind(self.tree.host_path(), &place)
             .map_err(|source| SandboxError::Mount { what: "the target tree".to_owned(), source })?;
         let bound = match TargetDir::open(&place) {
@@ -195,7 +207,7 @@ impl Sandbox<'_> {
     /// No file descriptor is left.
     pub fn tool(&self, program: &str) -> Result<Tool, SandboxError> {
         let mut tool = Tool::new(program)
-            .env("PATH", format!("{}:{TOOL_PATH}", stubs::BIN))
+            .env("PATH", path())
             .env("SYSTEMD_OFFLINE", "1")
             .without_sync()
             .in_root(self.dir())

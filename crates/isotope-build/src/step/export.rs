@@ -23,6 +23,10 @@ impl Run for Export {
             crate::dib::make_way(build)?;
             trees(build)?;
             disks(build)?;
+            // Those of the tree were made first; reports have them as they were asked for.
+            let place =
+                |made: &Exported| build.plan.exports.iter().position(|export| made.path.ends_with(&export.file_name));
+            build.products.outputs.sort_by_key(place);
         }
         let path = build.options.out_dir.join(&export.file_name);
         match build.products.outputs.iter().find(|output| output.path == path) {

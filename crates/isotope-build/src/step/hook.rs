@@ -75,7 +75,7 @@ impl Script<'_> {
     }
 }
 
-pub(super) fn with_env(tool: Tool, env: &BTreeMap<String, String>) -> Tool {
+pub(crate) fn with_env(tool: Tool, env: &BTreeMap<String, String>) -> Tool {
     env.iter().fold(tool, |tool, (name, value)| tool.env(name, value))
 }
 

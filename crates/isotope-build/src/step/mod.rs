@@ -20,6 +20,7 @@ mod sysprep;
 mod write;
 
 pub(crate) use disk::told;
+pub(crate) use hook::with_env;
 pub(crate) use ostree_deploy::signers;
 
 use crate::build::Build;

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
-use isotope_element::{Arch, Bytes, Family, Origin, Phase, Place};
+use isotope_element::{Arch, Bytes, Family, Keep, Origin, Phase, Place};
 use isotope_plan::layout::{
     DiskSize, Filesystem, FilesystemKind, Layout, Mount, Partition, PartitionKind, PartitionSize, SectorSize, Table,
 };
@@ -118,6 +118,7 @@ impl Bench {
                 element_dir: self.path("element"),
                 place: if phase.place() == Place::Host { Place::Host } else { Place::Target },
                 env: env.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
+                keep: Keep::Always,
             }),
         )
     }
@@ -133,7 +134,7 @@ impl Bench {
         self.step(
             phase,
             element,
-            StepAction::Hook(Hook { script: path, element_dir: dir, place, env: BTreeMap::new() }),
+            StepAction::Hook(Hook { script: path, element_dir: dir, place, env: BTreeMap::new(), keep: Keep::Always }),
         )
     }
 

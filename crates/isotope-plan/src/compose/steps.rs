@@ -6,7 +6,7 @@ use crate::{
     Bootstrap, Files, Hook, OstreeCommit, OstreeParent, OstreeTrim, PackagePolicy, Packages, RemoveFromPackage, Script,
     Services, Source, Step, StepAction, Write,
 };
-use isotope_element::{Family, Origin, Phase, Place};
+use isotope_element::{Family, Keep, Origin, Phase, Place};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -150,7 +150,13 @@ impl Steps<'_> {
         }
         if let Some(Placed { value, origin }) = &self.treefile.postprocess_script {
             let element_dir = value.parent().map_or_else(PathBuf::new, Path::to_owned);
-            let hook = Hook { script: value.clone(), element_dir, place: Place::Target, env: BTreeMap::new() };
+            let hook = Hook {
+                script: value.clone(),
+                element_dir,
+                place: Place::Target,
+                env: BTreeMap::new(),
+                keep: Keep::Always,
+            };
             let title = format!("run {}", name_of(value));
             self.add_at(Phase::PostInstall, origin.clone(), &title, StepAction::Hook(hook));
         }

@@ -1,11 +1,12 @@
 //! From a request and its elements to a [`Plan`]: everything that can be wrong before work begins is told here, at once.
 
 use super::steps::{self, Parts};
-use super::{Program, Request, checks, variables};
+use super::variables::{self, Disk};
+use super::{Program, Request, checks};
 use crate::blockdev::{self, Config, Graph, ImageSize, LayoutPlan, Params, Values};
 use crate::{
-    Arch, DibBuild, DibGather, DibHookFile, DibImage, Export, Family, HostFacts, PLAN_FORMAT, Plan, PlanErrors,
-    PlannedElement, Problem, Target, ids,
+    Arch, DibBuild, DibGather, DibHookFile, DibImage, DibSource, Export, Family, HostFacts, PLAN_FORMAT, Plan,
+    PlanErrors, PlannedElement, Problem, Target, ids,
 };
 use isotope_element::dib::run_parts::NameFilter;
 use isotope_element::dib::{ElementSet, ElementsPath, HookTree};
@@ -101,7 +102,7 @@ fn target(input: &Input<'_>) -> Target {
     Target { arch, distro, family: input.facts.family.unwrap_or(Family::Debian), release }
 }
 
-fn planned(element: &isotope_element::dib::DibElement) -> PlannedElement {
+pub(super) fn planned(element: &isotope_element::dib::DibElement) -> PlannedElement {
     PlannedElement {
         name: element.name.clone(),
         dir: element.dir.clone(),
@@ -150,17 +151,33 @@ fn size(request: &Request, set: &ElementSet, root_fs_type: &str) -> ImageSize {
 }
 
 fn build(input: &Input<'_>, values: &Values, layout: &LayoutPlan) -> DibBuild {
-    let request = input.request;
+    let root_uuid = layout.mounted("/").map(|(root, _)| root.filesystem.uuid);
+    of_build(input, &Disk { values: values.clone(), root_uuid })
+}
+
+/// What holds for a whole build.
+pub(super) fn of_build(input: &Input<'_>, disk: &Disk) -> DibBuild {
+    let (request, values) = (input.request, &disk.values);
+    let side = |name: &str| input.set.elements.iter().find(|element| element.name == name).map(|element| &element.side);
     let files = input.tree.files.iter().map(|(dest, file)| {
         let (element, source, link) = (file.element.clone(), file.source.clone(), file.link.clone());
-        (dest.clone(), DibHookFile { element, source, link })
+        let keep = side(&element).and_then(|side| side.keep.get(dest)).copied().unwrap_or_default();
+        (dest.clone(), DibHookFile { element, source, link, keep })
     });
+    let sources = input.set.elements.iter().map(|element| {
+        let source = DibSource { dir: element.dir.clone(), reads: element.side.reads.clone() };
+        (element.name.clone(), source)
+    });
+    let variables: Option<Vec<Vec<String>>> =
+        input.set.elements.iter().map(|element| element.side.env.clone()).collect();
     let parameters = [("root-fs-type", &request.fs_type), ("root-label", &values.root_label)];
     DibBuild {
-        environment: variables::environment(input, values, layout),
+        environment: variables::environment(input, disk),
         functions: variables::functions(input.set),
         hook_dirs: input.tree.dirs.clone(),
         hooks: files.collect(),
+        sources: sources.collect(),
+        reads_variables: variables.map(|lists| lists.concat()),
         install_type: request.install_type.clone(),
         block_devices: input.block_devices.map_or(blockdev::DEFAULT, |(_, text)| text.as_str()).to_owned(),
         parameters: parameters.into_iter().map(|(name, value)| (name.to_owned(), value.clone())).collect(),
@@ -170,6 +187,7 @@ fn build(input: &Input<'_>, values: &Values, layout: &LayoutPlan) -> DibBuild {
         hook_timeout: request.environment.get("DIB_HOOK_TIMEOUT").and_then(|seconds| seconds.parse().ok()),
         clamp_times: request.environment.contains_key("SOURCE_DATE_EPOCH"),
         keep_old: !request.overwrite,
+        beside: false,
     }
 }
 

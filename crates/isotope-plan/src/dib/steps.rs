@@ -2,6 +2,7 @@
 
 use super::Input;
 use crate::{DibAction, DibBuild, DibGather, DibHooks, DibImage, DibPackages, Export, Step, StepAction};
+use isotope_element::dib::HookTree;
 use isotope_element::dib::run_parts::NameFilter;
 use isotope_element::{Origin, Phase, Place};
 use std::collections::BTreeMap;
@@ -72,18 +73,23 @@ impl Steps<'_> {
 
     /// The hooks of a phase. The step is there also where no element has any: hooks of `extra-data.d` may add some.
     fn hooks(&mut self, phase: Phase) {
-        let listing = self.input.tree.scripts(&format!("{phase}.d"), self.filter);
-        let scripts: Vec<String> = listing.scripts.into_iter().map(|script| script.name).collect();
-        let place = phase.place();
-        let title = match (scripts.len(), place) {
-            (0, _) => format!("{phase}.d: no hooks"),
-            (1, Place::Host) => format!("{phase}.d: 1 hook on the host"),
-            (1, Place::Target) => format!("{phase}.d: 1 hook in the target"),
-            (count, Place::Host) => format!("{phase}.d: {count} hooks on the host"),
-            (count, Place::Target) => format!("{phase}.d: {count} hooks in the target"),
-        };
-        let target_root = matches!(phase, Phase::Root | Phase::Cleanup);
-        let hooks = DibHooks { phase: phase.to_string(), place, target_root, scripts };
+        let (title, hooks) = hooks(self.input.tree, self.filter, phase);
         self.own(phase, &title, DibAction::Hooks(hooks));
     }
+}
+
+/// The step that runs the hooks of a phase, with its title.
+pub(super) fn hooks(tree: &HookTree, filter: &NameFilter, phase: Phase) -> (String, DibHooks) {
+    let listing = tree.scripts(&format!("{phase}.d"), filter);
+    let scripts: Vec<String> = listing.scripts.into_iter().map(|script| script.name).collect();
+    let place = phase.place();
+    let title = match (scripts.len(), place) {
+        (0, _) => format!("{phase}.d: no hooks"),
+        (1, Place::Host) => format!("{phase}.d: 1 hook on the host"),
+        (1, Place::Target) => format!("{phase}.d: 1 hook in the target"),
+        (count, Place::Host) => format!("{phase}.d: {count} hooks on the host"),
+        (count, Place::Target) => format!("{phase}.d: {count} hooks in the target"),
+    };
+    let target_root = matches!(phase, Phase::Root | Phase::Cleanup);
+    (title, DibHooks { phase: phase.to_string(), place, target_root, scripts })
 }

@@ -3,12 +3,21 @@
 use super::secret::value;
 use super::{Input, Program};
 use crate::EnvValue;
-use crate::blockdev::{LayoutPlan, Values};
+use crate::blockdev::Values;
 use isotope_element::dib::ElementSet;
 use std::collections::BTreeMap;
+use uuid::Uuid;
+
+/// What hooks are told of the disk.
+pub(super) struct Disk {
+    pub values: Values,
+    /// The root filesystem's.
+    pub root_uuid: Option<Uuid>,
+}
 
 /// The caller's whole environment, and what `disk-image-create` exports.
-pub(super) fn environment(input: &Input<'_>, values: &Values, layout: &LayoutPlan) -> BTreeMap<String, EnvValue> {
+pub(super) fn environment(input: &Input<'_>, disk: &Disk) -> BTreeMap<String, EnvValue> {
+    let values = &disk.values;
     let request = input.request;
     let flag = |on: bool| if on { "1" } else { "0" }.to_owned();
     let caller = |name: &str| request.environment.get(name).cloned();
@@ -49,9 +58,9 @@ pub(super) fn environment(input: &Input<'_>, values: &Values, layout: &LayoutPla
     if request.program == Program::Ramdisk {
         table.push(("RAMDISK_ELEMENT", request.ramdisk_element.clone()));
     }
-    if let Some((root, _)) = layout.mounted("/") {
+    if let Some(uuid) = disk.root_uuid {
         // Upstream's until 2.4; elements of that time read it under `set -u`.
-        table.push(("DIB_IMAGE_ROOT_FS_UUID", root.filesystem.uuid.to_string()));
+        table.push(("DIB_IMAGE_ROOT_FS_UUID", uuid.to_string()));
     }
     let own = table.into_iter().map(|(name, text)| (name.to_owned(), text));
     let mut all: BTreeMap<String, String> = request.environment.clone();

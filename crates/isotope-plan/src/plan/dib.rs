@@ -2,7 +2,7 @@
 
 use super::EnvValue;
 use crate::blockdev::{ImageSize, LayoutPlan};
-use isotope_element::Place;
+use isotope_element::{Keep, Place};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -57,6 +57,12 @@ pub struct DibBuild {
     pub hooks: BTreeMap<PathBuf, DibHookFile>,
     /// `--install-type`: what `environment.d/11-dib-install-type.bash` says from `extra-data.d` on.
     pub install_type: String,
+    /// The elements, by their names, with what layers need to know of them.
+    #[serde(default)]
+    pub sources: BTreeMap<String, DibSource>,
+    /// Patterns of the variables that the elements read, where all of them say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reads_variables: Option<Vec<String>>,
     /// The block device configuration, as `dib-block-device` reads it.
     pub block_devices: String,
     /// Its parameters that are known before anything is made, in upstream's words.
@@ -73,6 +79,19 @@ pub struct DibBuild {
     pub clamp_times: bool,
     /// Outputs of an earlier build get another name.
     pub keep_old: bool,
+    /// Elements of Isotope's make the tree and the disk; these hooks run in its sandbox, at the end of the phases of those.
+    #[serde(default)]
+    pub beside: bool,
+}
+
+/// What layers need to know of an element.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct DibSource {
+    /// Its directory.
+    pub dir: PathBuf,
+    /// Patterns of the files outside of phases that its hooks read; none: all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reads: Option<Vec<String>>,
 }
 
 /// A file of the merged tree of hooks.
@@ -85,6 +104,9 @@ pub struct DibHookFile {
     /// For a link: its target's text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<PathBuf>,
+    /// Whether a layer of an earlier build may stand for it.
+    #[serde(default, skip_serializing_if = "Keep::is_always")]
+    pub keep: Keep,
 }
 
 /// Where a build stops for a shell.

@@ -76,7 +76,9 @@ fn hook(
             env.insert(name.clone(), value.clone());
         }
     }
-    Hook { script: file.path.clone(), element_dir: element.dir.clone(), place, env }
+    let own = file.path.strip_prefix(&element.dir).unwrap_or(&file.path);
+    let keep = element.manifest.keep.get(own).copied().unwrap_or_default();
+    Hook { script: file.path.clone(), element_dir: element.dir.clone(), place, env, keep }
 }
 
 /// What every hook sees.

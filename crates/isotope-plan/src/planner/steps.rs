@@ -9,7 +9,7 @@ use super::{hooks, implicit, packages, sources};
 use crate::layout::{Layout, Table};
 use crate::scope::Scope;
 use crate::{
-    BootSpec, Compression, EnvValue, Export, Files, HostFacts, Problem, Services, Step, StepAction, Sysprep, Write,
+    BootSpec, Compression, EnvValue, Export, Files, HostFacts, Problem, Services, Step, StepAction, Sysprep, Write, dib,
 };
 use isotope_element::{Element, FilesSection, Origin, Phase, ServicesSection, Template, TemplateSection, Tree};
 use std::path::Path;
@@ -22,6 +22,8 @@ pub(super) struct Around<'a> {
     pub layout: Option<&'a Layout>,
     pub boot: Option<&'a BootSpec>,
     pub exports: &'a [(Export, Origin)],
+    /// Elements in diskimage-builder's format.
+    pub beside: Option<&'a dib::Planned>,
 }
 
 pub(super) fn plan(scope: &mut Scope<'_>, around: &Around<'_>, warnings: &mut Vec<String>) -> Vec<Step> {
@@ -38,6 +40,7 @@ pub(super) fn plan(scope: &mut Scope<'_>, around: &Around<'_>, warnings: &mut Ve
         of_phase.extend(contents(scope, phase));
         of_phase.extend(services(scope, phase));
         of_phase.extend(hooks::plan(scope, phase, around.facts, around.layout));
+        of_phase.extend(around.beside.iter().flat_map(|beside| beside.steps(phase)));
         of_phase.extend(own(scope, around, phase, &steps));
         for (index, step) in of_phase.iter_mut().enumerate() {
             step.id = format!("{phase}/{:02}-{}", index + 1, slug(step));
@@ -199,6 +202,7 @@ fn slug(step: &Step) -> String {
         }
         StepAction::Services(_) => format!("services-{element}"),
         StepAction::Hook(hook) => format!("hook-{}", hook.script.file_name().unwrap_or_default().to_string_lossy()),
+        StepAction::Dib(action) => format!("dib-{}", action.slug()),
         StepAction::OstreeDeploy(_) => "ostree-deploy".to_owned(),
         StepAction::Initramfs => "initramfs".to_owned(),
         StepAction::Sysprep(_) => "sysprep".to_owned(),

@@ -21,6 +21,9 @@ pub(super) struct RawRecipe {
     /// Values of variables: element → variable → value.
     #[serde(default)]
     pub vars: BTreeMap<String, BTreeMap<String, At<RawValue>>>,
+    /// Variables that elements in diskimage-builder's format see in their environment; they win over the caller's.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
     /// Output files; by default one qcow2 (zstd, sha256).
     #[serde(default)]
     pub exports: Vec<At<RawExport>>,

@@ -39,7 +39,7 @@ impl World {
             panic!("{}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
         });
         let set = catalogue.resolve(&recipe.element_names()).unwrap_or_else(|errors| panic!("{errors}"));
-        isotope_plan::plan(recipe, &set, facts)
+        isotope_plan::plan(recipe, &set, None, facts)
     }
 
     /// Plans the recipe in this text.

@@ -5,6 +5,7 @@ mod dib;
 
 use crate::context::Context;
 use crate::exit::{Class, Failure};
+use crate::subject::{self, Refusal};
 use isotope_element::{Catalogue, Diagnostic, Severity};
 use isotope_plan::{ProblemClass, Recipe};
 use serde::Serialize;
@@ -181,19 +182,16 @@ fn recipe(file: &Path, ctx: &Context) -> anyhow::Result<Vec<Finding>> {
         Ok(catalogue) => catalogue,
         Err(errors) => return Ok(errors.iter().map(Finding::from).collect()),
     };
-    let set = match catalogue.resolve(&recipe.element_names()) {
-        Ok(set) => set,
-        Err(errors) => return Ok(errors.errors.iter().map(Finding::from).collect()),
-    };
     let facts = isotope_build::facts::gather(&ctx.env, &ctx.cache_dir);
-    Ok(match isotope_plan::plan(&recipe, &set, &facts) {
+    Ok(match subject::plan(&recipe, &catalogue, &facts, ctx) {
         Ok(plan) => plan
             .warnings
             .iter()
             .map(|warning| Finding::from(&Diagnostic::error(file, warning).severity(Severity::Warning)))
             .collect(),
-        Err(errors) => {
-            let own = errors.problems.iter().filter(|problem| problem.class != ProblemClass::Environment);
+        Err(Refusal::Elements(errors)) => errors.iter().map(Finding::from).collect(),
+        Err(Refusal::Plan(problems)) => {
+            let own = problems.iter().filter(|problem| problem.class != ProblemClass::Environment);
             own.map(Finding::problem).collect()
         }
     })

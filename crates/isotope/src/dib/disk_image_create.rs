@@ -14,6 +14,7 @@ use isotope_element::dib::{
 use isotope_plan::dib::{Input, Options, Program, Request};
 use isotope_plan::{Plan, Problem};
 use isotope_sys::command::TOOL_PATH;
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -63,7 +64,7 @@ pub fn build(options: &Options, dry_run: bool) -> anyhow::Result<ExitCode> {
     let block_devices = block_devices(&request, &set)?;
     let cache_dir = cache_dir(&request);
     let facts = isotope_build::facts::gather(&request.environment, &cache_dir);
-    let (binary, python) = (std::env::current_exe().ok(), python(&request));
+    let (binary, python) = (std::env::current_exe().ok(), python(&request.environment));
     let input = Input {
         request: &request,
         path: &path,
@@ -180,7 +181,7 @@ fn elements(request: &Request, log: &super::log::Log) -> anyhow::Result<(Element
 
 /// Without the directory of our own elements, if the build has none of them: programs that read all elements of a name on the path
 /// (`package-installs-squash`) would add the wishes of ours, which are overridden, to those of the others.
-fn without_unused(mut path: ElementsPath, own: Option<&Path>, set: &ElementSet) -> ElementsPath {
+pub fn without_unused(mut path: ElementsPath, own: Option<&Path>, set: &ElementSet) -> ElementsPath {
     let own = own.and_then(|own| own.canonicalize().ok());
     let is_own = |dir: &Path| dir.canonicalize().is_ok_and(|dir| own.as_ref().is_some_and(|own| dir.starts_with(own)));
     if !set.elements.iter().any(|element| is_own(&element.dir)) {
@@ -216,17 +217,14 @@ fn cache_dir(request: &Request) -> PathBuf {
 }
 
 /// The first python3 of the caller's PATH.
-fn python(request: &Request) -> String {
-    let path = request.environment.get("PATH").map_or(TOOL_PATH, String::as_str);
+pub fn python(environment: &BTreeMap<String, String>) -> String {
+    let path = environment.get("PATH").map_or(TOOL_PATH, String::as_str);
     let found = path.split(':').map(|dir| Path::new(dir).join(PYTHON)).find(|file| file.is_file());
     found.map_or_else(|| PYTHON.to_owned(), |file| file.display().to_string())
 }
 
 fn merge_failure(error: &HookTreeError) -> anyhow::Error {
-    let told = match error {
-        HookTreeError::Duplicates(found) => found.iter().map(|one| one.diagnostic().to_string()).collect::<Vec<_>>(),
-        HookTreeError::Files(found) => found.iter().map(ToString::to_string).collect(),
-    };
+    let told: Vec<String> = error.diagnostics().iter().map(ToString::to_string).collect();
     Failure::new(Class::Verdict, told.join("\n")).into()
 }
 

@@ -5,7 +5,7 @@
 
 mod block_device;
 mod block_device_state;
-mod disk_image_create;
+pub mod disk_image_create;
 mod diskimage_builder;
 mod element_info;
 mod log;
