@@ -114,7 +114,12 @@ fn present(probe: &str) -> bool {
 /// bindgen (of loopdev) loads libclang at build time.
 fn has_libclang(llvm: &Path) -> bool {
     std::fs::read_dir(llvm.join("lib"))
-        .is_ok_and(|entries| entries.flatten().any(|entry| entry.file_name().to_string_lossy().starts_with("libclang")))
+        .is_ok_and(|entries| entries.flatten().any(|entry| is_libclang(&entry.file_name().to_string_lossy())))
+}
+
+/// The C library. The C++ one (`libclang-cpp.so.14`, which Mesa's drivers bring) is of no use to bindgen.
+fn is_libclang(file: &str) -> bool {
+    file.starts_with("libclang") && !file.starts_with("libclang-cpp")
 }
 
 /// Installs what is missing, showing the command; with `--no-install` prints it and fails.
@@ -261,4 +266,18 @@ pub fn exec(xtask: &Xtask, program: &Path, args: &[String], who: As) -> anyhow::
         .with_context(|| format!("cannot start {}", program.display()))?;
     let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
     Ok(ExitCode::from(code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_libclang;
+
+    #[test]
+    fn the_cpp_library_is_not_libclang() {
+        for (file, expected) in
+            [("libclang.so.1", true), ("libclang-14.so.14.0.6", true), ("libclang-cpp.so.14", false)]
+        {
+            assert_eq!(is_libclang(file), expected, "{file}");
+        }
+    }
 }
