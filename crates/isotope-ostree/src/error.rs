@@ -145,7 +145,7 @@ pub enum OstreeError {
         why: &'static str,
     },
     /// There is not enough room.
-    #[error("no room in {place}: {} needed{}, {available} free; make the root partition larger", need.map_or_else(|| "more than there is".to_owned(), |need| need.to_string()), for_what(commit.as_ref()))]
+    #[error("no room in {place}: {} needed{}, {available} free; free some there, or make the partition larger", need.map_or_else(|| "more than there is".to_owned(), |need| need.to_string()), for_what(commit.as_ref()))]
     NoSpace {
         /// The repository or sysroot.
         place: PathBuf,

@@ -124,10 +124,23 @@ impl Repo {
     pub fn set_config(&self, section: &str, key: &str, value: &str) -> Result<(), OstreeError> {
         let config = self.inner.copy_config();
         config.set_string(section, key, value);
+        self.write_config(&config, || format!("set {section}.{key} in"))
+    }
+
+    /// Takes one line out of the repository's `config`, if it is there.
+    pub(crate) fn unset_config(&self, section: &str, key: &str) -> Result<(), OstreeError> {
+        let config = self.inner.copy_config();
+        match config.remove_key(section, key) {
+            Ok(()) => self.write_config(&config, || format!("take {section}.{key} out of")),
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn write_config(&self, config: &glib::KeyFile, deed: impl Fn() -> String) -> Result<(), OstreeError> {
         self.inner
-            .write_config(&config)
+            .write_config(config)
             .and_then(|()| self.inner.reload_config(NEVER))
-            .map_err(self.refused(format!("set {section}.{key} in the repository's config")))
+            .map_err(self.refused(format!("{} the repository's config", deed())))
     }
 
     /// One line of the repository's `config`.

@@ -6,6 +6,8 @@ use isotope_plan::Bytes;
 
 /// What a file system gives away at least at a time.
 const BLOCK: u64 = 4096;
+/// Of `[core]`: what libostree leaves free of the file system that a repository is on, in percent (ostree.repo-config(5)).
+const RESERVE: &str = "min-free-space-percent";
 
 impl Repo {
     /// Bytes that the objects of a commit take that are not in this repository yet. `commits` holds the commit object;
@@ -23,6 +25,15 @@ impl Repo {
             .filter(|entry| !self.inner.has_object(entry.objtype(), &entry.checksum(), NEVER).unwrap_or(false));
         let bytes = missing.map(|entry| if archive { entry.archived() } else { entry.unpacked() });
         Ok(Some(Bytes(bytes.map(|bytes| bytes.next_multiple_of(BLOCK)).sum())))
+    }
+
+    /// Lets the repository fill its file system, or no longer. A system that runs needs the reserve of libostree; a tree that is made in
+    /// a cache, and copied to its own disk later, does not need a part of the host's disk free.
+    ///
+    /// # Errors
+    /// The config cannot be written.
+    pub fn fill_disk(&self, fill: bool) -> Result<(), OstreeError> {
+        if fill { self.set_config("core", RESERVE, "0") } else { self.unset_config("core", RESERVE) }
     }
 
     /// Refuses commits that do not fit here. libostree leaves a part of the file system free

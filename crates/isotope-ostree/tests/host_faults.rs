@@ -230,3 +230,17 @@ fn host_what_does_not_fit_is_refused_before_it_comes() {
     drop(repo);
     nix::mount::umount2(&small, nix::mount::MntFlags::MNT_DETACH).unwrap();
 }
+
+#[test]
+fn host_a_tree_in_a_cache_may_fill_its_disk() {
+    let place = Place::new();
+    let repo = place.fresh();
+    // The reserve of libostree, of a disk that has less.
+    repo.set_config("core", "min-free-space-percent", "99").unwrap();
+    let error = place.pull(&repo).unwrap_err();
+    assert!(matches!(error, OstreeError::NoSpace { .. }), "{}", chain(&error));
+    repo.fill_disk(true).unwrap();
+    place.pull(&repo).unwrap();
+    repo.fill_disk(false).unwrap();
+    assert_eq!(repo.config("core", "min-free-space-percent"), None, "the booted system has libostree's own");
+}

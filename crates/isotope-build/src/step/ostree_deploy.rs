@@ -28,6 +28,8 @@ impl Run for Deploy<'_> {
         let sysroot = Sysroot::init(&physical, &SysrootOptions { fsync: false, ..SysrootOptions::default() })?;
         let repo = sysroot.repo()?;
         repo.set_remote(&Remote::new(remote, url, signers(verify)))?;
+        // The reserve is of the disk that this is on now.
+        repo.fill_disk(true)?;
         let info = self.pull(&repo, build)?;
 
         sysroot.add_stateroot(stateroot)?;
@@ -41,6 +43,7 @@ impl Run for Deploy<'_> {
             keep_older: false,
         };
         let made = sysroot.deploy(&wanted)?;
+        repo.fill_disk(false)?;
         deployment::release(&physical);
         build.events.output(&format!("deployed {} as {}", made.checksum, made.path.display()));
         self.leave_remote(&repo)?;
@@ -166,11 +169,7 @@ fn room(unpacked: Bytes, work: &Path, layout: Option<&Layout>) -> Result<(), Ste
 
 /// What the root partition can hold at most, where that is given.
 fn root_room(layout: &Layout) -> Option<Bytes> {
-    let at_root = |partition: &&isotope_plan::layout::Partition| {
-        let mount = partition.filesystem.as_ref().and_then(|filesystem| filesystem.mount.as_ref());
-        mount.is_some_and(|mount| mount.path == "/")
-    };
-    let root = layout.partitions.iter().find(at_root)?;
+    let root = layout.root_partition()?;
     if let PartitionSize::Fixed(size) = root.size {
         return Some(size);
     }
