@@ -296,6 +296,7 @@ impl Store {
                 if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(NEW))
                     && let Ok(lock) = File::open(&path)
                     && flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok()
+                    && is_at(&lock, &path)
                 {
                     left.push((path, lock));
                 }
@@ -326,6 +327,12 @@ impl Store {
         flock(&file, FlockOperation::LockExclusive).map_err(CacheError::errno("lock", &path))?;
         Ok(file)
     }
+}
+
+/// Whether a path still is the directory that was opened: between that and its lock, who had the lock may have removed it.
+fn is_at(file: &File, path: &Path) -> bool {
+    let id = |meta: std::fs::Metadata| (meta.dev(), meta.ino());
+    file.metadata().is_ok_and(|open| path.metadata().is_ok_and(|now| id(open) == id(now)))
 }
 
 fn describe(dir: &Path) -> Result<Option<Layer>, CacheError> {
