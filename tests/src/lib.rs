@@ -2,6 +2,7 @@
 
 pub mod leaks;
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// The checkout.
@@ -43,4 +44,11 @@ pub fn scratch(name: &str) -> tempfile::TempDir {
     let base = root().join("target/test-scratch");
     std::fs::create_dir_all(&base).expect("target/test-scratch can be made");
     tempfile::Builder::new().prefix(name).tempdir_in(base).expect("a scratch directory can be made")
+}
+
+/// Writes a file with a mode, and the directories above it.
+pub fn put(path: &Path, mode: u32, text: &str) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, text).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
 }

@@ -1,7 +1,7 @@
 //! The command line on bad input: everything wrong is told at once, with file and line, the exit code says its class, and nothing
 //! is created.
 
-use isotope_tests::{isotope_command, leaks, root, scratch};
+use isotope_tests::{isotope_command, leaks, put, root, scratch};
 use std::path::Path;
 use std::process::Output;
 
@@ -32,11 +32,7 @@ impl World {
     }
 
     fn hook(&self, element: &str, path: &str, mode: u32) -> &Self {
-        use std::os::unix::fs::PermissionsExt;
-        let file = self.path("elements").join(element).join(path);
-        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-        std::fs::write(&file, "#!/bin/sh\n").unwrap();
-        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+        put(&self.path("elements").join(element).join(path), mode, "#!/bin/sh\n");
         self
     }
 

@@ -1,7 +1,6 @@
 //! Elements in diskimage-builder's format on the command line: `isotope check`, `isotope elements`, and the programs by name.
 
-use isotope_tests::{isotope, isotope_command, scratch};
-use std::os::unix::fs::PermissionsExt;
+use isotope_tests::{isotope, isotope_command, put, scratch};
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
@@ -29,10 +28,7 @@ impl World {
     }
 
     fn file(&self, path: &str, mode: u32, text: &str) -> &Self {
-        let path = self.path(path);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, text).unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        put(&self.path(path), mode, text);
         self
     }
 

@@ -1,7 +1,6 @@
 //! Elements of diskimage-builder's in a recipe, beside Isotope's own: one tree, one disk, one cache. No packages, no network; as root.
 
-use isotope_tests::{isotope_command, leaks, scratch};
-use std::os::unix::fs::PermissionsExt;
+use isotope_tests::{isotope_command, leaks, put, scratch};
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
@@ -39,10 +38,7 @@ impl Site {
     }
 
     fn file(&self, path: &str, mode: u32, text: &str) -> &Self {
-        let path = self.path("elements").join(path);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, text).unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        put(&self.path("elements").join(path), mode, text);
         self
     }
 

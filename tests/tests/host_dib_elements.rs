@@ -2,8 +2,8 @@
 //!
 //! No packages, no network, no upstream; as root.
 
-use isotope_tests::{isotope, root, scratch};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use isotope_tests::{isotope, put, root, scratch};
+use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
@@ -26,10 +26,7 @@ impl Site {
     }
 
     fn file(&self, path: &str, mode: u32, text: &str) -> &Self {
-        let path = self.path("elements").join(path);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, text).unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        put(&self.path("elements").join(path), mode, text);
         self
     }
 

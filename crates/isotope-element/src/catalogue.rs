@@ -144,6 +144,6 @@ impl Catalogue {
     /// All problems at once.
     pub fn resolve<S: AsRef<str>>(&self, names: &[S]) -> Result<ElementSet, ResolveErrors> {
         let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
-        resolve::resolve(self, &names)
+        resolve::resolve(self, &names, &[])
     }
 }

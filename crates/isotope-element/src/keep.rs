@@ -48,7 +48,7 @@ pub(crate) type Fault = (Range<usize>, String, Option<String>);
 /// What the element in `dir` says of its hooks, by their files; and what is wrong with it.
 pub(crate) fn of_hooks(dir: &Path, hooks: &[At<RawHook>]) -> (BTreeMap<PathBuf, Keep>, Vec<Fault>) {
     let (mut keep, mut faults) = (BTreeMap::new(), Vec::new());
-    let known = known(dir);
+    let known = if hooks.is_empty() { Vec::new() } else { known(dir) };
     for At { value: hook, .. } in hooks {
         let name = &hook.name;
         if !known.contains(&name.value) {

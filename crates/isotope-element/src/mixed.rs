@@ -7,7 +7,8 @@
 
 use crate::dib::side::SideFile;
 use crate::dib::{self, DibElement};
-use crate::{Catalogue, Diagnostic, ElementSet, Located, ResolveErrors, suggest};
+use crate::resolve::resolve as own_elements;
+use crate::{Catalogue, Diagnostic, ElementSet, Located, ResolveErrors};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -60,11 +61,11 @@ pub fn resolve(
     let mut catalogue = theirs()
         .map_err(|error| ResolveErrors { errors: vec![Diagnostic::error(Path::new(""), error.to_string())] })?;
     catalogue.elements.retain(|name, _| !ours.elements.contains_key(name));
+    let theirs: Vec<&str> = catalogue.elements.keys().map(String::as_str).collect();
     let (foreign, own): (Vec<&str>, Vec<&str>) =
         names.iter().partition(|name| !is_ours(ours, name) && catalogue.elements.contains_key(**name));
     if foreign.is_empty() {
-        let set = ours.resolve(names).map_err(|errors| with_near_names(errors, names, &catalogue))?;
-        return Ok(Mixed { set, beside: None });
+        return Ok(Mixed { set: own_elements(ours, names, &theirs)?, beside: None });
     }
     let mut errors = Vec::new();
     let set = beside(ours, &catalogue, &foreign).map_err(|more| errors.extend(more)).unwrap_or_default();
@@ -74,7 +75,7 @@ pub fn resolve(
             wanted.push(need);
         }
     }
-    match ours.resolve(&wanted) {
+    match own_elements(ours, &wanted, &theirs) {
         Ok(own) if errors.is_empty() => {
             let twice: Vec<Diagnostic> = own
                 .elements
@@ -92,23 +93,8 @@ pub fn resolve(
             Ok(Mixed { set: own, beside: Some(Beside { set, catalogue }) })
         }
         Ok(_) => Err(ResolveErrors { errors }),
-        Err(more) => {
-            let more = with_near_names(more, names, &catalogue);
-            Err(ResolveErrors { errors: more.errors.into_iter().chain(errors).collect() })
-        }
+        Err(more) => Err(ResolveErrors { errors: more.errors.into_iter().chain(errors).collect() }),
     }
-}
-
-/// What an unknown name may have meant, if it is nearly that of an element of the other format.
-fn with_near_names(mut errors: ResolveErrors, names: &[&str], theirs: &dib::Catalogue) -> ResolveErrors {
-    for error in &mut errors.errors {
-        let unknown = names.iter().find(|name| error.message == format!("there is no element `{name}`"));
-        let near = unknown.and_then(|name| suggest(name, theirs.elements.keys().map(String::as_str), "elements"));
-        if let Some(near) = near.filter(|near| near.starts_with("did you mean")) {
-            error.hint = Some(near);
-        }
-    }
-    errors
 }
 
 fn is_ours(ours: &Catalogue, name: &str) -> bool {

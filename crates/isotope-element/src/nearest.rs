@@ -15,10 +15,13 @@ pub(crate) fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c s
 #[must_use]
 pub fn suggest<'c>(name: &str, known: impl IntoIterator<Item = &'c str>, what: &str) -> Option<String> {
     let known: Vec<&str> = known.into_iter().collect();
-    if let Some(near) = nearest(name, known.iter().copied()) {
-        return Some(format!("did you mean `{near}`?"));
-    }
-    (!known.is_empty()).then(|| format!("{what}: {}", known.join(", ")))
+    let all = || (!known.is_empty()).then(|| format!("{what}: {}", known.join(", ")));
+    suggest_near(name, known.iter().copied()).or_else(all)
+}
+
+/// `did you mean …?`, if one of them is near.
+pub(crate) fn suggest_near<'c>(name: &str, known: impl IntoIterator<Item = &'c str>) -> Option<String> {
+    nearest(name, known).map(|near| format!("did you mean `{near}`?"))
 }
 
 /// Edit distance in characters; two neighbours swapped count once.

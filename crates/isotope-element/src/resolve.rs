@@ -5,7 +5,7 @@
 //! (if that is in the set); requested elements in the order in which they were named.
 
 use crate::diagnostic::sort;
-use crate::nearest::suggest;
+use crate::nearest::{suggest, suggest_near};
 use crate::{Catalogue, Diagnostic, Element, HookFile, Located, Phase, Spot};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
@@ -49,8 +49,10 @@ pub struct ResolveErrors {
     pub errors: Vec<Diagnostic>,
 }
 
-pub(crate) fn resolve(catalogue: &Catalogue, names: &[&str]) -> Result<ElementSet, ResolveErrors> {
-    let mut resolver = Resolver { catalogue, closure: Vec::new(), providers: BTreeMap::new(), errors: Vec::new() };
+/// `others`: what names may mean beside elements of the catalogue, for the hint at an unknown one.
+pub(crate) fn resolve(catalogue: &Catalogue, names: &[&str], others: &[&str]) -> Result<ElementSet, ResolveErrors> {
+    let mut resolver =
+        Resolver { catalogue, others, closure: Vec::new(), providers: BTreeMap::new(), errors: Vec::new() };
     resolver.close(names);
     resolver.check_relations();
     let order = resolver.order(names);
@@ -79,6 +81,7 @@ type Wanted<'c> = (String, Option<(&'c Element, &'c Located<String>)>);
 
 struct Resolver<'c> {
     catalogue: &'c Catalogue,
+    others: &'c [&'c str],
     /// Elements in the set, in the order in which they were found.
     closure: Vec<&'c Element>,
     /// Own and provided names → element, of the set.
@@ -156,7 +159,9 @@ impl<'c> Resolver<'c> {
                 dir.display()
             ))
         } else {
-            suggest(name, self.catalogue.elements.keys().map(String::as_str), "known elements")
+            let known = self.catalogue.elements.keys().map(String::as_str);
+            let other = || suggest_near(name, self.others.iter().copied().filter(|_| wanted.is_none()));
+            suggest_near(name, known.clone()).or_else(other).or_else(|| suggest(name, known, "known elements"))
         };
         match wanted {
             Some((element, need)) => {

@@ -25,6 +25,21 @@ pub struct Layout {
     pub partitions: Vec<Partition>,
 }
 
+impl Layout {
+    /// The partition whose filesystem is mounted at `/`.
+    #[must_use]
+    pub fn root_partition(&self) -> Option<&Partition> {
+        let at_root = |filesystem: &Filesystem| filesystem.mount.as_ref().is_some_and(|mount| mount.path == "/");
+        self.partitions.iter().find(|partition| partition.filesystem.as_ref().is_some_and(at_root))
+    }
+
+    /// The filesystem at `/`.
+    #[must_use]
+    pub fn root(&self) -> Option<&Filesystem> {
+        self.root_partition()?.filesystem.as_ref()
+    }
+}
+
 /// Partition table type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]

@@ -59,6 +59,15 @@ impl Plan {
         })
     }
 
+    /// What holds for all hooks of diskimage-builder's elements, if there are any.
+    #[must_use]
+    pub fn dib(&self) -> Option<&DibBuild> {
+        self.steps.iter().find_map(|step| match &step.action {
+            StepAction::Dib(DibAction::Begin(begin)) => Some(&**begin),
+            _ => None,
+        })
+    }
+
     /// Whether the tree and the disk are made by hooks of diskimage-builder's elements alone.
     #[must_use]
     pub fn is_of_hooks_alone(&self) -> bool {

@@ -6,7 +6,7 @@ mod support;
 use isotope_element::dib::{ElementsPath, HookTree};
 use isotope_element::mixed;
 use isotope_plan::dib::Beside;
-use isotope_plan::{DibAction, Plan, PlanErrors, Recipe, StepAction};
+use isotope_plan::{Plan, PlanErrors, Recipe, StepAction};
 use std::collections::BTreeMap;
 use std::path::Path;
 use support::{World, facts};
@@ -27,6 +27,11 @@ env = "DIB_DISTRIBUTION_MIRROR"
 type = "string"
 default = "a b"
 env = "DIB_WORDS"
+[vars.login]
+type = "string"
+default = "hunter2"
+secret = true
+env = "DIB_LOGIN"
 [distro]
 name = "debian"
 family = "debian"
@@ -116,11 +121,10 @@ fn a_condition_that_only_bash_could_tell_is_asked_for() {
 fn hooks_see_their_own_variables_and_those_of_our_elements() {
     let callers = [("DIB_MINE", "1"), ("DIB_WORDS", "theirs"), ("SESSION_TOKEN", "secret"), ("http_proxy", "http://p")];
     let plan = plan(&world(""), "APP = \"x\"\nDIB_MINE = \"2\"", &callers).unwrap();
-    let begin = plan.steps.iter().find_map(|step| match &step.action {
-        StepAction::Dib(DibAction::Begin(begin)) => Some(begin),
-        _ => None,
-    });
-    let environment = &begin.expect("a beginning").environment;
+    let environment = &plan.dib().expect("a beginning").environment;
+    assert_eq!(environment["DIB_LOGIN"].value, "hunter2");
+    assert!(environment["DIB_LOGIN"].secret, "its element says so, not its name");
+    assert!(!environment["DIB_WORDS"].secret);
     let value = |name: &str| environment.get(name).map(|value| value.value.as_str());
     for (name, expected) in [
         ("DIB_MINE", Some("2")),

@@ -1,8 +1,8 @@
 //! A directory in which images are built from the elements of `tests/dib/elements`, by either program.
 
-use isotope_tests::{isotope, root, scratch};
+use isotope_tests::{isotope, put, root, scratch};
 use std::collections::BTreeMap;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
@@ -61,11 +61,8 @@ impl World {
     /// Writes an element; files that begin with `#!` can be executed.
     pub fn element(self, name: &str, files: &[(&str, &str)]) -> Self {
         for (path, text) in files {
-            let file = self.path("own").join(name).join(path);
-            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-            std::fs::write(&file, text).unwrap();
             let mode = if text.starts_with("#!") { 0o755 } else { 0o644 };
-            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+            put(&self.path("own").join(name).join(path), mode, text);
         }
         self
     }

@@ -33,7 +33,7 @@ use crate::build::Build;
 use crate::error::StepError;
 use crate::event::Events;
 use crate::step::Run;
-use isotope_plan::{DibAction, DibBuild, Step, StepAction};
+use isotope_plan::{DibAction, DibBuild, Step};
 use isotope_sys::target::TargetDir;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -92,11 +92,7 @@ pub(crate) fn enter(dib: &Dib) -> Result<(), StepError> {
 
 /// Takes up a build where a layer has left it: hooks of phases that are still to come are those of today.
 pub(crate) fn resume(state: DibState, build: &mut Build<'_>) -> Result<(), StepError> {
-    let begin = build.plan.steps.iter().find_map(|step| match &step.action {
-        StepAction::Dib(DibAction::Begin(begin)) => Some(begin),
-        _ => None,
-    });
-    let begin = begin.ok_or(StepError::Plan("a build of hooks that does not begin"))?;
+    let begin = build.plan.dib().ok_or(StepError::Plan("a build of hooks that does not begin"))?;
     build.dib = Some(begin::resume(begin, state, build)?);
     Ok(())
 }

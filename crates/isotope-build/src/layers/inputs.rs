@@ -47,14 +47,17 @@ impl Gathered {
     ) -> Result<(), StepError> {
         for (path, digest) in sources.of(dir)? {
             if !but(&path) {
-                self.add(format!("file of element {element}: {}", path.display()), digest);
+                self.file(element, &path, digest);
             }
         }
         Ok(())
     }
-}
 
-impl Gathered {
+    /// A file of an element, by its path there.
+    fn file(&mut self, element: &str, path: &Path, digest: String) {
+        self.add(format!("file of element {element}: {}", path.display()), digest);
+    }
+
     /// Notes until when a layer may stand for hooks. `false`: none may.
     fn may_be_kept(&mut self, hooks: impl IntoIterator<Item = Keep>) -> bool {
         let mut least: Option<u64> = None;

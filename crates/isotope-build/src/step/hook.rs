@@ -12,6 +12,7 @@ use super::Run;
 use crate::build::Build;
 use crate::error::StepError;
 use crate::sandbox::Purpose;
+use isotope_plan::layout::Layout;
 use isotope_plan::{Arch, Family, Hook, Place, Plan, Step};
 use isotope_sys::command::{CommandError, Tool};
 use std::collections::BTreeMap;
@@ -87,11 +88,7 @@ pub(super) fn common(plan: &Plan) -> BTreeMap<String, String> {
         (Family::Redhat, Arch::X86_64) => "x86_64",
         (Family::Redhat, Arch::Aarch64) => "aarch64",
     };
-    let root_label = plan.layout.iter().flat_map(|layout| &layout.partitions).find_map(|partition| {
-        let filesystem = partition.filesystem.as_ref()?;
-        let mounted_at_root = filesystem.mount.as_ref().is_some_and(|mount| mount.path == "/");
-        if mounted_at_root { filesystem.label.clone() } else { None }
-    });
+    let root_label = plan.layout.as_ref().and_then(Layout::root).and_then(|root| root.label.clone());
     let mut env: BTreeMap<String, String> = [
         ("ARCH", arch.to_owned()),
         ("DISTRO_NAME", plan.target.distro.clone()),

@@ -83,10 +83,7 @@ pub(super) fn kernels(tree: &TargetDir) -> Result<BTreeSet<String>, TargetError>
 /// What generators read of the image's filesystems, to put the fsck of its root into the initramfs. The disk is made later.
 fn lent(layout: &Layout) -> BTreeMap<String, String> {
     let mut lent = BTreeMap::from([("/etc/fstab".to_owned(), isotope_disk::fstab::render(layout, None))]);
-    let filesystems = layout.partitions.iter().filter_map(|partition| partition.filesystem.as_ref());
-    let root =
-        filesystems.into_iter().find(|filesystem| filesystem.mount.as_ref().is_some_and(|mount| mount.path == "/"));
-    if let Some(root) = root {
+    if let Some(root) = layout.root() {
         // Of fstab's root, initramfs-tools looks at the device, which is not there; this it believes.
         let kind = match root.kind {
             FilesystemKind::Ext4 => "ext4",

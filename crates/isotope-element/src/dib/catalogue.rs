@@ -127,7 +127,7 @@ pub fn load(path: &ElementsPath) -> Result<Catalogue, LoadError> {
             match DibElement::read(&listed) {
                 Ok(Some(element)) => catalogue.add(element),
                 Ok(None) => {}
-                Err(error) => errors.push(error),
+                Err(more) => errors.extend(more),
             }
         }
     }

@@ -29,16 +29,15 @@ impl DibElement {
     /// Reads the element at `listed`. `None`: it is no directory, or nothing could name it.
     ///
     /// # Errors
-    /// `element-deps` or `element-provides` is there and cannot be read; or something is wrong with `isotope.toml`.
-    pub fn read(listed: &Path) -> Result<Option<Self>, Diagnostic> {
+    /// `element-deps` or `element-provides` is there and cannot be read; or everything that is wrong with `isotope.toml`.
+    pub fn read(listed: &Path) -> Result<Option<Self>, Vec<Diagnostic>> {
         // A link that leads nowhere is no directory.
         let Ok(dir) = listed.canonicalize() else { return Ok(None) };
         let name = dir.file_name().and_then(|name| name.to_str()).map(str::to_owned);
         let Some(name) = name.filter(|_| dir.is_dir()) else { return Ok(None) };
-        let depends = names(&dir.join("element-deps"))?;
-        let provides = names(&dir.join("element-provides"))?;
-        // The first of its faults: `isotope check` tells them all.
-        let side = SideFile::read(&dir).map_err(|mut errors| errors.swap_remove(0))?;
+        let depends = names(&dir.join("element-deps")).map_err(|error| vec![error])?;
+        let provides = names(&dir.join("element-provides")).map_err(|error| vec![error])?;
+        let side = SideFile::read(&dir)?;
         Ok(Some(Self { name, dir, listed: listed.to_owned(), depends, provides, side }))
     }
 
@@ -157,8 +156,12 @@ mod tests {
     fn what_cannot_be_read_is_named() {
         let world = World::new();
         world.file("e/element-deps/x", 0o644, "");
-        let error = DibElement::read(&world.path().join("e")).unwrap_err().to_string();
+        let error = DibElement::read(&world.path().join("e")).unwrap_err()[0].to_string();
         assert!(error.contains("cannot be read") && error.contains("e/element-deps"), "{error}");
+        let hooks =
+            "[[hooks]]\nname = \"install.d/no\"\ncache = false\n[[hooks]]\nname = \"install.d/nor\"\ncache = false\n";
+        world.file("side/isotope.toml", 0o644, hooks);
+        assert_eq!(DibElement::read(&world.path().join("side")).unwrap_err().len(), 2, "all faults at once");
     }
 
     #[test]

@@ -96,7 +96,7 @@ pub(crate) fn plan(
     let filter = request.as_ref().and_then(|request| request.run_parts_regex.as_deref());
     let filter = NameFilter::new(filter).map_err(|message| problems.push(Problem::usage(message))).unwrap_or_default();
     let Some(request) = request.filter(|_| problems.is_empty()) else {
-        problems.into_iter().for_each(|problem| scope.problem(problem));
+        scope.problems.extend(problems);
         return None;
     };
     let Beside { path, set, tree, binary, python, .. } = *beside;
@@ -111,11 +111,16 @@ pub(crate) fn plan(
         );
     }
     let mut begin = of_build(&input, &disk(layout));
+    for name in secrets(scope) {
+        if let Some(variable) = begin.environment.get_mut(name) {
+            variable.secret = true;
+        }
+    }
     begin.beside = true;
     begin.clamp_times = true;
     begin.keep_old = false;
     let (install, remove) = packages(beside, &begin, scope, &mut problems, warnings);
-    problems.into_iter().for_each(|problem| scope.problem(problem));
+    scope.problems.extend(problems);
     Some(Planned {
         elements: set.elements.iter().map(planned).collect(),
         begin: Box::new(begin),
@@ -164,6 +169,12 @@ fn environment(beside: &Beside<'_>, recipe: &Recipe, scope: &Scope<'_>) -> BTree
     env
 }
 
+/// Names by which hooks see what elements of Isotope's declare as a secret; the names themselves need not tell it.
+fn secrets<'a>(scope: &Scope<'a>) -> impl Iterator<Item = &'a String> {
+    let declared = scope.set.elements.iter().flat_map(|element| element.manifest.vars.values());
+    declared.filter(|variable| variable.secret).flat_map(|variable| &variable.env)
+}
+
 /// What cannot be beside elements of Isotope's.
 fn refused(beside: &Beside<'_>, scope: &Scope<'_>) -> Vec<Problem> {
     let mut problems = Vec::new();
@@ -198,15 +209,16 @@ fn disk(layout: Option<&Layout>) -> Disk {
         .filter_map(|partition| partition.filesystem.as_ref())
         .filter_map(|filesystem| Some((filesystem.mount.as_ref()?.path.as_str(), filesystem)))
         .collect();
-    let at = |path: &str| mounted.iter().find(|(mount, _)| *mount == path).map(|(_, filesystem)| *filesystem);
-    let label = |path: &str| at(path).and_then(|filesystem| filesystem.label.clone()).unwrap_or_default();
+    let root = layout.and_then(Layout::root);
+    let boot = mounted.iter().find(|(mount, _)| *mount == "/boot").map(|(_, filesystem)| *filesystem);
+    let label = |of: Option<&Filesystem>| of.and_then(|filesystem| filesystem.label.clone()).unwrap_or_default();
     let values = Values {
-        root_label: label("/"),
-        root_fstype: at("/").map_or("ext4", |root| root.kind.name()).to_owned(),
-        boot_label: label("/boot"),
+        root_label: label(root),
+        root_fstype: root.map_or("ext4", |root| root.kind.name()).to_owned(),
+        boot_label: label(boot),
         mount_points: mounted.iter().map(|(mount, _)| *mount).collect::<Vec<_>>().join("|"),
     };
-    Disk { values, root_uuid: at("/").map(|root| root.uuid) }
+    Disk { values, root_uuid: root.map(|root| root.uuid) }
 }
 
 /// A phase without hooks has a step all the same where hooks of `extra-data.d` may put some.

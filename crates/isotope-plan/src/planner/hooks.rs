@@ -84,11 +84,7 @@ fn hook(
 /// What every hook sees.
 fn surroundings(scope: &Scope<'_>, facts: &HostFacts, layout: Option<&Layout>) -> BTreeMap<String, EnvValue> {
     let target = scope.target;
-    let root =
-        layout.iter().flat_map(|layout| &layout.partitions).filter_map(|partition| partition.filesystem.as_ref());
-    let label = root
-        .filter(|filesystem| filesystem.mount.as_ref().is_some_and(|mount| mount.path == "/"))
-        .find_map(|filesystem| filesystem.label.clone());
+    let label = layout.and_then(Layout::root).and_then(|root| root.label.clone());
     let known = [
         ("ARCH", Some(target.arch.deb_name().to_owned())),
         ("DISTRO_NAME", Some(target.distro.clone())),

@@ -255,11 +255,7 @@ impl Merged {
     /// `UUID=…` or `LABEL=…` of the filesystem at `/`.
     fn root_of(&self, scope: &mut Scope<'_>, layout: Option<&Layout>) -> String {
         let by = self.root.value().map_or("uuid", String::as_str);
-        let root = layout.iter().flat_map(|layout| &layout.partitions).find_map(|partition| {
-            let filesystem = partition.filesystem.as_ref()?;
-            filesystem.mount.as_ref().is_some_and(|mount| mount.path == "/").then_some(filesystem)
-        });
-        let Some(root) = root else {
+        let Some(root) = layout.and_then(Layout::root) else {
             // A layout without a root is a problem of its own; no layout at all makes a tree that nothing boots.
             return String::new();
         };

@@ -7,8 +7,8 @@ use crate::layers::sources::Sources;
 use isotope_element::Phase;
 use isotope_element::dib::environment::{EXPORTED, OF_OPERATING_SYSTEM};
 use isotope_element::dib::side::{self, matches};
-use isotope_plan::{DibAction, DibBreaks, DibBuild, DibHooks, Plan, StepAction};
-use std::path::Path;
+use isotope_plan::{DibBreaks, DibBuild, DibHookFile, DibHooks, Plan};
+use std::path::{Path, PathBuf};
 
 /// What holds for all phases. `own` is what is digested as a whole, and loses what is told one by one.
 pub(super) fn of_begin(
@@ -44,20 +44,14 @@ pub(super) fn of_hooks(
     hooks: &DibHooks,
     sources: &mut Sources,
 ) -> Result<bool, StepError> {
-    let begin = plan.steps.iter().find_map(|step| match &step.action {
-        StepAction::Dib(DibAction::Begin(begin)) => Some(begin),
-        _ => None,
-    });
     let of_phase = |dest: &Path| phase_of(dest).is_some_and(|phase| phase == hooks.phase);
-    let own = begin.iter().flat_map(|begin| &begin.hooks).filter(|(dest, _)| of_phase(dest));
-    if !gathered.may_be_kept(own.map(|(_, file)| file.keep)) {
+    let own: Vec<(&PathBuf, &DibHookFile)> =
+        plan.dib().into_iter().flat_map(|begin| &begin.hooks).filter(|(dest, _)| of_phase(dest)).collect();
+    if !gathered.may_be_kept(own.iter().map(|(_, file)| file.keep)) {
         return Ok(false);
     }
-    for (dest, file) in begin.iter().flat_map(|begin| &begin.hooks) {
-        if of_phase(dest) {
-            let digest = sources.one(&file.source)?;
-            gathered.add(format!("file of element {}: {}", file.element, dest.display()), digest);
-        }
+    for (dest, file) in own {
+        gathered.file(&file.element, dest, sources.one(&file.source)?);
     }
     Ok(true)
 }
@@ -70,19 +64,18 @@ fn shared_files(gathered: &mut Gathered, begin: &DibBuild, sources: &mut Sources
         path.starts_with("environment.d")
             || reads.is_none_or(|all| all.iter().any(|one| matches(one, &path.to_string_lossy())))
     };
-    for (dest, file) in begin.hooks.iter().filter(|(dest, _)| phase_of(dest).is_none()) {
-        if counts(&file.element, dest) {
-            let digest = sources.one(&file.source)?;
-            gathered.add(format!("file of element {}: {}", file.element, dest.display()), digest);
-        }
-    }
     for (element, source) in &begin.sources {
-        for (path, digest) in sources.of(&source.dir)? {
-            let merged = begin.hooks.get(&path).is_some_and(|file| file.element == *element);
+        for (path, mut digest) in sources.of(&source.dir)? {
+            let merged = begin.hooks.get(&path).filter(|file| file.element == *element);
             let of_no_build = path == Path::new(side::FILE) || path.starts_with("tests");
-            if phase_of(&path).is_none() && !merged && !of_no_build && counts(element, &path) {
-                gathered.add(format!("file of element {element}: {}", path.display()), digest);
+            if phase_of(&path).is_some() || (of_no_build && merged.is_none()) || !counts(element, &path) {
+                continue;
             }
+            if let Some(file) = merged.filter(|file| file.source.is_symlink()) {
+                // What is merged is what the link leads to.
+                digest = sources.one(&file.source)?;
+            }
+            gathered.file(element, &path, digest);
         }
     }
     Ok(())

@@ -54,7 +54,7 @@ pub(super) fn check(dir: &Path, ctx: &Context) -> Vec<Finding> {
                 shells.add(&element);
             }
             Ok(None) => found.push(Diagnostic::error(element, "this is no directory")),
-            Err(error) => found.push(error),
+            Err(errors) => found.extend(errors),
         }
     }
     found.extend(shells.ask(dir));
