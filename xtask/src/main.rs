@@ -81,13 +81,18 @@ fn run() -> anyhow::Result<ExitCode> {
 fn build(xtask: &Xtask, args: &[String]) -> anyhow::Result<ExitCode> {
     host::setup(xtask, host::Need::Build)?;
     let isotope = host::compile(xtask, host::Profile::Release)?;
-    let named = args.iter().any(|arg| !arg.starts_with('-'));
     let mut command = vec!["build".to_owned()];
-    if !named {
+    if !names_what_to_build(args, |recipe| xtask.root.join(format!("recipes/{recipe}.toml")).is_file()) {
         command.push(DEFAULT_RECIPE.to_owned());
     }
     command.extend(args.iter().cloned());
     host::exec(xtask, &isotope, &command, host::As::Root)
+}
+
+/// Recipes and elements come first, as the usage says; behind options, whose values cannot be told from names here, shipped recipes do.
+fn names_what_to_build(args: &[String], is_recipe: impl Fn(&str) -> bool) -> bool {
+    let begins = args.first().is_some_and(|arg| !arg.starts_with('-'));
+    begins || args.iter().any(|arg| arg == "--recipe" || arg.starts_with("--recipe=") || is_recipe(arg))
 }
 
 fn boot(xtask: &Xtask, args: &[String]) -> anyhow::Result<ExitCode> {
@@ -96,4 +101,25 @@ fn boot(xtask: &Xtask, args: &[String]) -> anyhow::Result<ExitCode> {
     let mut command = vec!["boot".to_owned()];
     command.extend(args.iter().cloned());
     host::exec(xtask, &isotope, &command, host::As::User)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::names_what_to_build;
+
+    #[test]
+    fn the_default_recipe_is_built_unless_another_is_named() {
+        for (args, named) in [
+            ("", false),
+            ("--set debian-minimal.release=bookworm", false),
+            ("-t raw --offline", false),
+            ("debian-cloud", true),
+            ("-t raw debian-cloud", true),
+            ("my-element vm -t raw", true),
+            ("--recipe my.toml", true),
+        ] {
+            let args: Vec<String> = args.split_whitespace().map(str::to_owned).collect();
+            assert_eq!(names_what_to_build(&args, |name| name == "debian-cloud"), named, "{args:?}");
+        }
+    }
 }
