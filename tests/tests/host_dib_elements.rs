@@ -167,3 +167,41 @@ fn host_dib_elements_that_fail_or_lead_out() {
     site.build("links-out", &[]);
     assert_eq!(std::fs::read_to_string(site.path("victim")).unwrap(), "as it was\n");
 }
+
+#[test]
+fn host_dib_elements_unchanged_in_layers_give_the_image_back_with_what_is_beside_it() {
+    let site = Site::new();
+    let hook = |text: &str| {
+        let text = format!("#!/bin/bash\nset -eu\necho run >>\"$DIB_PROBE_DIR/runs\"\n{text}\n");
+        site.file("app/cleanup.d/50-app", 0o755, &text);
+    };
+    site.file("app/element-deps", 0o644, "element-manifest\n");
+    hook("echo $RANDOM$RANDOM >\"$IMAGE_NAME.vmlinuz\"");
+    let layers = [("ISOTOPE_LAYERS", "1")];
+    site.built("app", &layers);
+    let read = |name: &str| std::fs::read(site.path(name)).unwrap();
+    let made = ["image.tar", "image.vmlinuz", "image.d/dib-manifests/dib-element-manifest"];
+    let first = made.map(read);
+    let told = site.built("app", &layers);
+    assert!(told.contains("nothing has changed, and the outputs are what they were"), "{told}");
+    assert_eq!(site.record("runs"), "run\n");
+
+    for name in made {
+        std::fs::remove_file(site.path(name)).unwrap();
+    }
+    std::fs::write(site.path("image.tar"), "somebody's own").unwrap();
+    let told = site.built("app", &layers);
+    assert!(told.contains("nothing has changed: the outputs are copied"), "{told}");
+    assert!(told.contains("Old image found. Renaming it"), "{told}");
+    assert!(first == made.map(read));
+    assert_eq!(site.record("runs"), "run\n");
+
+    // What is asked for every time, and what has changed, is done.
+    site.built("app", &[]);
+    assert_eq!(site.record("runs"), "run\n".repeat(2));
+    hook("echo other >\"$TARGET_ROOT/other\"");
+    site.built("app", &layers);
+    assert_eq!((site.record("runs"), site.read("other")), ("run\n".repeat(3), "other\n".to_owned()));
+    site.built("app", &[("ISOTOPE_LAYERS", "1"), ("break", "after-cleanup"), ("break_cmd", "true")]);
+    assert_eq!(site.record("runs"), "run\n".repeat(4), "who wants a shell behind a hook wants it run");
+}

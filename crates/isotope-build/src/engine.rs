@@ -138,7 +138,7 @@ fn execute(orders: Orders<'_>, events: &Events) -> Result<Report, Box<Failure>> 
             layers.give(events);
         }
         if let Some(image) = &build.image {
-            image.keep(orders.plan, &build.products.outputs, &report).map_err(fail)?;
+            image.keep(orders, &build.products.outputs, &report).map_err(fail)?;
         }
     } else {
         report.manifest = manifest::path(orders.plan, orders.options);

@@ -11,7 +11,7 @@ const BESIDE: [&str; 2] = ["md5", "sha256"];
 
 /// Renames what has the names of this build's outputs to `NAME-TIME.EXT`, with the digests beside it.
 pub(crate) fn make_way(build: &Build<'_>) -> Result<(), StepError> {
-    if !build.dib.as_ref().is_some_and(|dib| dib.plan.keep_old) {
+    if !build.plan.dib().is_some_and(|dib| dib.keep_old) {
         return Ok(());
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

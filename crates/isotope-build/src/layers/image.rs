@@ -2,22 +2,24 @@
 //!
 //! ```text
 //! CACHE/images/KEY/   outputs with their digests (`isotope_image::export::kept`)
+//!             /beside/      what hooks put beside them ([`super::side_outputs`])
 //!             /build.json   what else the build told, and its manifest
 //! ```
 //! The key is made of the last layer's key and of all that comes after the tree. Of each image's name the newest two are kept.
 
 use super::archive::Outside;
 use super::inputs;
-use super::{Layers, chain};
+use super::{Layers, chain, side_outputs};
 use crate::build::{Build, Products};
+use crate::dib;
 use crate::engine::Orders;
 use crate::error::StepError;
 use crate::options::Refresh;
 use crate::package::InstalledPackage;
-use crate::report::DeployedCommit;
+use crate::report::{DeployedCommit, Report};
 use isotope_cache::{Inputs, Key};
 use isotope_image::export::{Exported, kept};
-use isotope_plan::Plan;
+use isotope_plan::{DibBreaks, Plan};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -25,6 +27,7 @@ use std::time::SystemTime;
 /// How many images of a name are kept.
 const KEPT: usize = 2;
 const FACTS: &str = "build.json";
+const BESIDE: &str = "beside";
 
 /// The place of this build's image.
 #[derive(Debug)]
@@ -32,6 +35,8 @@ pub(crate) struct Image {
     dir: PathBuf,
     /// An earlier image of the same name.
     before: Option<PathBuf>,
+    /// When this build began.
+    since: SystemTime,
 }
 
 /// What a build told beside its outputs.
@@ -48,8 +53,9 @@ impl Image {
     /// Where the outputs of this plan are kept. `None`: some of its inputs cannot be known, or it has no outputs that are kept.
     pub(crate) fn of(build: &Build<'_>, layers: &mut Layers, orders: Orders<'_>) -> Result<Option<Self>, StepError> {
         let plan = build.plan;
-        let Some(tree) = layers.last_key().filter(|_| !plan.is_of_hooks_alone() && !plan.exports.is_empty()).cloned()
-        else {
+        // Who wants a shell between two hooks wants them run.
+        let stops = plan.dib().is_some_and(|dib| dib.breaks != DibBreaks::default());
+        let Some(tree) = layers.last_key().filter(|_| !plan.exports.is_empty() && !stops).cloned() else {
             return Ok(None);
         };
         let fixed = orders.options.fixed_clock;
@@ -67,7 +73,8 @@ impl Image {
         let images = orders.cache.images()?;
         let dir = images.join(Key::of(Some(&tree), &all, &secrets).as_str());
         let before = earlier(&images, &plan.name)?.into_iter().map(|(path, _)| path).find(|path| *path != dir);
-        Ok(Some(Self { before: if dir.is_dir() { Some(dir.clone()) } else { before }, dir }))
+        let before = if dir.is_dir() { Some(dir.clone()) } else { before };
+        Ok(Some(Self { dir, before, since: SystemTime::now() }))
     }
 
     /// An earlier image, whose clusters may be the same.
@@ -82,6 +89,9 @@ impl Image {
         }
         let Some(facts) = self.facts() else { return Ok(None) };
         let out_dir = &orders.options.out_dir;
+        if !kept::stand(&self.dir, &build.plan.exports, out_dir) {
+            dib::make_way(build)?;
+        }
         let restored = match kept::restore(&self.dir, &build.plan.exports, out_dir) {
             Ok(restored) => restored,
             Err(error) => {
@@ -89,6 +99,7 @@ impl Image {
                 return Ok(None);
             }
         };
+        side_outputs::restore(&self.dir.join(BESIDE), out_dir)?;
         if let Some(text) = &facts.manifest {
             let path = out_dir.join(format!("{}.manifest.json", build.plan.name));
             if std::fs::read_to_string(&path).ok().as_ref() != Some(text) {
@@ -111,12 +122,8 @@ impl Image {
     }
 
     /// Keeps what this build has made.
-    pub(crate) fn keep(
-        &self,
-        plan: &Plan,
-        outputs: &[Exported],
-        report: &crate::report::Report,
-    ) -> Result<(), StepError> {
+    pub(crate) fn keep(&self, orders: Orders<'_>, outputs: &[Exported], report: &Report) -> Result<(), StepError> {
+        let plan = orders.plan;
         let manifest = report.manifest.as_ref().map(std::fs::read_to_string).transpose();
         let facts = Facts {
             name: plan.name.clone(),
@@ -126,6 +133,7 @@ impl Image {
             manifest: manifest.map_err(StepError::io("read the manifest beside", &self.dir))?,
         };
         kept::keep(&self.dir, &plan.exports, outputs).map_err(|error| StepError::Kept(Box::new(error)))?;
+        side_outputs::keep(plan, &orders.options.out_dir, self.since, &self.dir.join(BESIDE))?;
         let path = self.dir.join(FACTS);
         let text = serde_json::to_vec(&facts).map_err(std::io::Error::from).map_err(StepError::io("write", &path))?;
         isotope_image::output::write_file(&path, &text)?;

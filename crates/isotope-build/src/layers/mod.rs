@@ -15,6 +15,7 @@ pub(crate) mod forecast;
 pub(crate) mod image;
 mod inputs;
 mod shared;
+mod side_outputs;
 pub(crate) mod sources;
 pub(crate) mod state;
 mod story;

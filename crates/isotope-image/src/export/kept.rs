@@ -212,6 +212,18 @@ pub fn has(dir: &Path, exports: &[Export]) -> bool {
     })
 }
 
+/// Whether all of them stand in `out_dir` as they were delivered there.
+#[must_use]
+pub fn stand(dir: &Path, exports: &[Export], out_dir: &Path) -> bool {
+    read(dir).is_ok_and(|facts| {
+        exports.iter().all(|export| {
+            let kept = facts.outputs.iter().find(|kept| kept.export == *export);
+            let now = Delivery::now(&out_dir.join(&export.file_name));
+            kept.zip(now.ok()).is_some_and(|(kept, now)| kept.delivered.contains(&now))
+        })
+    })
+}
+
 /// Copies a kept output into place, and notes that it stands there.
 fn give(copy: &Path, path: &Path, kept: &mut Kept) -> Result<(), KeptError> {
     let source = File::open(copy).map_err(|error| KeptError::NotKept {
@@ -309,6 +321,8 @@ mod tests {
         let made = made();
         let good = std::fs::read(made.path("out/image.qcow2")).unwrap();
         let before = std::fs::metadata(made.path("out/image.qcow2")).unwrap();
+        let stand = |out: &str| stand(&made.path("kept"), &made.exports, &made.path(out));
+        assert!(stand("out") && !stand("elsewhere"));
         let restored = made.restore("out").unwrap();
         assert_eq!(restored.untouched, 2);
         assert_eq!(before.ctime_nsec(), std::fs::metadata(made.path("out/image.qcow2")).unwrap().ctime_nsec());
