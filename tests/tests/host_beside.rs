@@ -1,6 +1,7 @@
 //! Elements of diskimage-builder's in a recipe, beside Isotope's own: one tree, one disk, one cache. No packages, no network; as root.
 
-use isotope_tests::{isotope_command, leaks, put, scratch};
+use isotope_sys::command::Tool;
+use isotope_tests::{isotope_command, leaks, put, root, scratch};
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
@@ -48,11 +49,18 @@ impl Site {
 
     /// `isotope build` of a recipe with tiny-bash and the app.
     fn build(&self) -> Output {
-        let recipe = "name = \"both\"\nelements = [\"tiny-bash\", \"app\"]\n[environment]\nAPP_WORD = \"word\"\n";
+        self.isotope(&["build", "both.toml", "-t", "raw,tar"])
+    }
+
+    /// `isotope` with that recipe in the working directory.
+    fn isotope(&self, args: &[&str]) -> Output {
+        let recipe = format!(
+            "name = \"both\"\nelements = [\"tiny-bash\", \"app\"]\n[environment]\nAPP_WORD = \"word\"\nDIB_IMAGE_CACHE = \"{}\"\n",
+            self.path("cache/images").display()
+        );
         std::fs::write(self.path("both.toml"), recipe).unwrap();
         let mut command = isotope_command(&self.path("cache"));
-        command.arg("--elements-path").arg(self.path("elements")).arg("build").arg(self.path("both.toml"));
-        command.args(["-t", "raw,tar"]).current_dir(self.dir.path());
+        command.arg("--elements-path").arg(self.path("elements")).args(args).current_dir(self.dir.path());
         command.env("CALLERS_OWN", "1").env_remove("APP_WORD").output().unwrap()
     }
 
@@ -157,4 +165,70 @@ fn host_beside_a_failing_hook_is_named_and_what_does_not_fit_is_refused() {
     for words in ["has block devices", "makes block devices", "block-device.d/10-x"] {
         assert!(told.contains(words), "{words}: {told}");
     }
+}
+
+/// What a command says, and whether it succeeded.
+fn told(output: &Output) -> (String, bool) {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (text(&output.stdout) + &text(&output.stderr), output.status.success())
+}
+
+#[test]
+fn host_beside_sources_are_what_a_lock_says() {
+    let site = Site::new();
+    let ours = |path: &str| std::fs::read_to_string(root().join("elements-dib").join(path)).unwrap();
+    let (repo, data) = (site.path("repo"), site.path("data"));
+    // Without what these elements install: the tree has no package manager.
+    site.file("app/bin/cache-url", 0o755, &ours("cache-url/bin/cache-url"))
+        .file("app/extra-data.d/98-sources", 0o755, &ours("source-repositories/extra-data.d/98-source-repositories"))
+        .file("app/environment.d/20-app", 0o644, "export DIB_MANIFEST_IMAGE_DIR=/etc\n")
+        .file(
+            "app/source-repository-app",
+            0o644,
+            &format!(
+                "app git /opt/app file://{} main\ndata file /opt/data file://{}\n",
+                repo.display(),
+                data.display()
+            ),
+        );
+    let version = |text: &str| {
+        std::fs::create_dir_all(&repo).unwrap();
+        std::fs::write(repo.join("file"), text).unwrap();
+        for args in ["init -q -b main", "add -A", "-c user.name=a -c user.email=a@b commit -q -m x"] {
+            Tool::new("git").arg("-C").arg(&repo).args(args.split(' ')).run().unwrap();
+        }
+    };
+    version("one");
+    std::fs::write(&data, "data").unwrap();
+    let (text, locked) = told(&site.isotope(&["lock", "both.toml"]));
+    assert!(locked && text.contains("2 sources"), "{text}");
+
+    // The world has moved on; the lock has not.
+    version("two");
+    let (text, built) = told(&site.isotope(&["build", "both.toml", "-t", "tar", "--locked"]));
+    assert!(built, "{text}");
+    assert_eq!((site.read("opt/app/file"), site.read("opt/data")), ("one".to_owned(), "data".to_owned()));
+    version("three");
+    let (text, current) = told(&site.isotope(&["lock", "both.toml", "--check"]));
+    assert!(!current && text.contains("~ git app main"), "{text}");
+    let (text, updated) = told(&site.isotope(&["lock", "both.toml", "--update", "app"]));
+    assert!(updated && text.contains("~ git app main"), "{text}");
+    let (text, built) = told(&site.isotope(&["build", "both.toml", "-t", "tar", "--locked", "--offline"]));
+    assert!(!built && text.contains("98-sources"), "three was never fetched: {text}");
+    let (text, built) = told(&site.isotope(&["build", "both.toml", "-t", "tar", "--locked"]));
+    assert!(built, "{text}");
+    assert_eq!(site.read("opt/app/file"), "three");
+    let (text, built) = told(&site.isotope(&["build", "both.toml", "-t", "tar", "--locked", "--offline", "--refresh"]));
+    assert!(built, "all of it is in the cache: {text}");
+
+    std::fs::write(&data, "other").unwrap();
+    let (text, built) = told(&site.isotope(&["build", "both.toml", "-t", "tar", "--locked", "--refresh"]));
+    assert!(built, "the file that was locked is in the cache: {text}");
+    std::fs::remove_dir_all(site.path("cache/images")).unwrap();
+    let (text, built) = told(&site.isotope(&["build", "both.toml", "-t", "tar", "--locked", "--refresh"]));
+    assert!(!built && text.contains("is not what was locked"), "{text}");
+    std::fs::remove_file(site.path("both.lock")).unwrap();
+    std::fs::write(site.path("both.lock"), "format = 1\nname = \"both\"\n").unwrap();
+    let (text, built) = told(&site.isotope(&["build", "both.toml", "-t", "tar", "--locked"]));
+    assert!(!built && text.contains("the lock has no app of element app"), "{text}");
 }

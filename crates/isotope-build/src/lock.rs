@@ -1,6 +1,8 @@
 //! Lock files: resolves what a plan would take from elsewhere, and checks and fetches what a lock names. Needs neither root nor namespaces:
 //! nothing is made.
 
+mod sources;
+
 use crate::archives::{self, Ground};
 use crate::cache::Cache;
 use crate::error::StepError;
@@ -9,7 +11,7 @@ use crate::options::BuildOptions;
 use crate::package::{self, ArchiveCtx, Keep, PackageManager, Resolution};
 use crate::report::BuildError;
 use isotope_plan::lock::{Lock, LockedCommit, LockedPackage, LockedTree, installs, pulled, without_credentials};
-use isotope_plan::{Bootstrap, OstreeDeploy, Packages, Plan, Step, StepAction};
+use isotope_plan::{Bootstrap, DibAction, OstreeDeploy, Packages, Plan, Step, StepAction};
 use std::path::Path;
 
 /// What of a lock stays as it is when it is written anew.
@@ -60,6 +62,10 @@ pub fn lock(
             };
             lock.commits.push(commit);
         }
+        let site = sources::Site { old, again: named, offline: options.offline, dir: &dir, events };
+        for fetch in plan.dib().into_iter().flat_map(|dib| &dib.fetches) {
+            site.lock(fetch, &mut lock).map_err(|error| work.failed(error, begin_of(plan)))?;
+        }
     }
     lock.sort();
     Ok(lock)
@@ -82,12 +88,7 @@ pub fn fetch(plan: &Plan, options: &BuildOptions, lock: &Lock, events: &Events) 
 
 /// Names to update that the lock does not have.
 fn unknown(old: Option<&Lock>, named: &[String]) -> Result<(), BuildError> {
-    let known = |name: &String| {
-        old.is_some_and(|lock| {
-            let mut packages = lock.trees.iter().flat_map(|tree| &tree.packages);
-            lock.commit(name).is_some() || packages.any(|package| package.name == *name)
-        })
-    };
+    let known = |name: &String| old.is_some_and(|lock| lock.has(name));
     let unknown: Vec<_> = named.iter().filter(|name| !known(name)).cloned().collect();
     if unknown.is_empty() {
         return Ok(());
@@ -122,6 +123,10 @@ fn commit_of(deploy: &OstreeDeploy, dir: &Path, options: &BuildOptions) -> Resul
 /// The step in whose name something fails.
 fn step_of(plan: &Plan) -> Option<&Step> {
     plan.steps.iter().find(|step| matches!(step.action, StepAction::Bootstrap(_) | StepAction::OstreeDeploy(_)))
+}
+
+fn begin_of(plan: &Plan) -> Option<&Step> {
+    plan.steps.iter().find(|step| matches!(step.action, StepAction::Dib(DibAction::Begin(_))))
 }
 
 impl Ground<'_> {

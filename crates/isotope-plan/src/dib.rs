@@ -9,6 +9,7 @@ mod request;
 pub use request::{ImageFormat, Options, Program, Request};
 mod beside;
 mod checks;
+mod fetches;
 mod make;
 mod secret;
 mod steps;

@@ -8,7 +8,7 @@ mod text;
 
 pub use diff::{Change, LockDiff};
 
-use crate::{OstreeDeploy, Plan, Problem, Source, StepAction};
+use crate::{DibAction, DibFetch, DibFetchKind, EnvValue, OstreeDeploy, Plan, Problem, Source, StepAction};
 use isotope_element::{Arch, Diagnostic, document};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -194,16 +194,21 @@ impl Lock {
                 );
                 check(is_line(&archive.uri), "URL", &archive.uri);
             }
-            if let Some(pair) = tree.packages.windows(2).find(|pair| pair[0].key() >= pair[1].key()) {
-                wrong.push(format!("package {} of tree {} is there twice or out of order", pair[1].name, tree.name));
-                break;
-            }
         }
         for commit in &self.commits {
-            if !is_hex(&commit.commit) {
-                wrong.push(format!("{:?} is no commit", commit.commit));
-            }
+            check(is_hex(&commit.commit), "commit", &commit.commit);
         }
+        for git in &self.gits {
+            check(is_hex_of(&git.commit, 40) || is_hex(&git.commit), "commit", &git.commit);
+        }
+        for download in &self.downloads {
+            check(is_hex(&download.sha256), "SHA-256", &download.sha256);
+        }
+        let twice = self.trees.iter().find_map(|tree| {
+            let pair = tree.packages.windows(2).find(|pair| pair[0].key() >= pair[1].key())?;
+            Some(format!("package {} of tree {} is there twice or out of order", pair[1].name, tree.name))
+        });
+        wrong.extend(twice);
         wrong
     }
 
@@ -227,6 +232,15 @@ impl Lock {
             }
             let unknown = pulled(plan).filter(|deploy| self.commit(&deploy.rev).is_none());
             problems.extend(unknown.map(|deploy| format!("the lock has no commit of {} ({})", deploy.rev, deploy.url)));
+            let fetches = plan.dib().into_iter().flat_map(|dib| &dib.fetches);
+            for fetch in fetches.filter(|fetch| fetch.url.is_some() && self.pinned(fetch).is_none()) {
+                let DibFetch { name, element, url, reference, .. } = fetch;
+                let url = without_credentials(url.as_deref().unwrap_or_default());
+                problems.push(format!(
+                    "the lock has no {name} of element {element} ({})",
+                    format!("{url} {reference}").trim_end()
+                ));
+            }
         }
         problems.into_iter().map(|message| Problem::configuration(message).remedy(REMEDY)).collect()
     }
@@ -237,7 +251,33 @@ impl Lock {
         self.commits.iter().find(|commit| commit.reference == reference)
     }
 
-    /// The plan with commits in place of the refs that it pulls.
+    /// The commit or digest that a source has.
+    #[must_use]
+    pub fn pinned(&self, fetch: &DibFetch) -> Option<&str> {
+        let url = without_credentials(fetch.url.as_deref()?);
+        match fetch.kind {
+            DibFetchKind::Git => {
+                let same =
+                    |git: &&LockedGit| git.name == fetch.name && git.url == url && git.reference == fetch.reference;
+                self.gits.iter().find(same).map(|git| git.commit.as_str())
+            }
+            DibFetchKind::File => {
+                let same = |file: &&LockedDownload| file.name == fetch.name && file.url == url;
+                self.downloads.iter().find(same).map(|file| file.sha256.as_str())
+            }
+        }
+    }
+
+    /// Whether it has something of this name that can be brought up to date: a package, a ref, a source.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.trees.iter().flat_map(|tree| &tree.packages).any(|package| package.name == name)
+            || self.commit(name).is_some()
+            || self.gits.iter().any(|git| git.name == name)
+            || self.downloads.iter().any(|file| file.name == name)
+    }
+
+    /// The plan with commits in place of the refs that it pulls, and with what pins the sources that hooks fetch.
     #[must_use]
     pub fn pin(&self, mut plan: Plan) -> Plan {
         plan.inputs = std::mem::take(&mut plan.inputs).into_iter().map(|input| self.pin(input)).collect();
@@ -247,6 +287,12 @@ impl Lock {
                 && let Some(locked) = self.commit(&deploy.rev)
             {
                 deploy.rev.clone_from(&locked.commit);
+            }
+            if let StepAction::Dib(DibAction::Begin(begin)) = &mut step.action {
+                for fetch in &begin.fetches {
+                    let pinned = self.pinned(fetch).map(|pinned| EnvValue::from(pinned.to_owned()));
+                    begin.environment.extend(pinned.map(|pinned| (fetch.variable.clone(), pinned)));
+                }
             }
         }
         plan
@@ -339,7 +385,11 @@ fn is_word(text: &str) -> bool {
 }
 
 fn is_hex(text: &str) -> bool {
-    text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    is_hex_of(text, 64)
+}
+
+fn is_hex_of(text: &str, length: usize) -> bool {
+    text.len() == length && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 fn is_line(text: &str) -> bool {

@@ -6,6 +6,7 @@ mod support;
 use isotope_element::dib::{ElementsPath, HookTree};
 use isotope_element::mixed;
 use isotope_plan::dib::Beside;
+use isotope_plan::lock::{Lock, LockedDownload, LockedGit};
 use isotope_plan::{Plan, PlanErrors, Recipe, StepAction};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -153,4 +154,42 @@ fn the_disk_is_ours() {
     for words in ["element app has block devices", "element app makes block devices", "disk-image-create"] {
         assert!(told.contains(words), "{words}: {told}");
     }
+}
+
+#[test]
+fn sources_are_pinned_by_a_lock() {
+    const LISTS: &str = "== app/source-repository-app
+app git /opt/app ${APP_HOST:-https://user:word@host}/app.git main
+other git /opt/other https://host/other
+data file /opt/data https://host/data
+shell tar /opt/shell $(somewhere) .
+left tar /opt/left https://host/left .
+";
+    let world = world(LISTS);
+    let plan = plan(&world, "DIB_INSTALLTYPE_left = \"package\"\nDIB_REPOREF_other = \"v1\"", &[]).unwrap();
+    let fetches = &plan.dib().unwrap().fetches;
+    let told: Vec<_> =
+        fetches.iter().map(|fetch| (fetch.name.as_str(), fetch.url.as_deref(), fetch.reference.as_str())).collect();
+    assert_eq!(
+        told,
+        [
+            ("app", Some("https://user:word@host/app.git"), "main"),
+            ("other", Some("https://host/other"), "v1"),
+            ("data", Some("https://host/data"), ""),
+            ("shell", None, ""),
+        ]
+    );
+    let mut lock = Lock::new("image");
+    let told = lock.problems(&plan).iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    assert!(told.contains("no app of element app (https://host/app.git main)") && !told.contains("word"), "{told}");
+    let (name, url, reference) = ("app".to_owned(), "https://host/app.git".to_owned(), "main".to_owned());
+    lock.gits.push(LockedGit { name, url, reference, commit: "c".repeat(40) });
+    let (name, url) = ("data".to_owned(), "https://host/data".to_owned());
+    lock.downloads.push(LockedDownload { name, url, size: 1, sha256: "d".repeat(64) });
+    assert!(lock.has("data") && lock.has("app") && !lock.has("other"));
+    let pinned = lock.pin(plan);
+    let value = |name: &str| pinned.dib().unwrap().environment.get(name).map(|value| value.value.clone());
+    assert_eq!(value("DIB_REPOREF_app"), Some("c".repeat(40)));
+    assert_eq!(value("DIB_REPOSHA256_data"), Some("d".repeat(64)));
+    assert_eq!(value("DIB_REPOREF_other").as_deref(), Some("v1"));
 }

@@ -5,7 +5,7 @@ use crate::build::Build;
 use crate::error::StepError;
 use crate::layers::sources::Sources;
 use isotope_element::dib::run_parts::SCRIPT;
-use isotope_plan::{DibBuild, DibHookFile};
+use isotope_plan::{DibBuild, DibHookFile, EnvValue};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -60,10 +60,15 @@ fn digests(plan: &DibBuild) -> Result<BTreeMap<PathBuf, String>, StepError> {
 }
 
 fn empty(plan: &DibBuild, build: &Build<'_>) -> Dib {
+    let beside = plan.beside;
+    let mut plan = plan.clone();
+    if build.options.offline {
+        plan.environment.insert("DIB_OFFLINE".to_owned(), EnvValue::from("1".to_owned()));
+    }
     Dib {
-        plan: plan.clone(),
+        plan,
         dir: build.work.dib(),
-        mount: if plan.beside { build.target.entrance() } else { build.work.dib().join("mnt") },
+        mount: if beside { build.target.entrance() } else { build.work.dib().join("mnt") },
         images: build.work.dib_images(),
         devices: build.work.devices(),
         vars: BTreeMap::new(),

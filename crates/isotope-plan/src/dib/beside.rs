@@ -6,7 +6,7 @@
 use super::make::{of_build, planned};
 use super::steps::hooks;
 use super::variables::Disk;
-use super::{Input, Options, Request, checks};
+use super::{Input, Options, Request, checks, fetches};
 use crate::blockdev::Values;
 use crate::layout::{Filesystem, Layout};
 use crate::scope::Scope;
@@ -119,7 +119,9 @@ pub(crate) fn plan(
     begin.beside = true;
     begin.clamp_times = true;
     begin.keep_old = false;
-    let (install, remove) = packages(beside, &begin, scope, &mut problems, warnings);
+    let known = known(beside, &begin);
+    begin.fetches = fetches::of(beside, &known, &mut problems);
+    let (install, remove) = packages(beside, &known, scope, &mut problems, warnings);
     scope.problems.extend(problems);
     Some(Planned {
         elements: set.elements.iter().map(planned).collect(),
@@ -237,26 +239,31 @@ fn of_phases(tree: &HookTree, filter: &NameFilter) -> BTreeMap<Phase, (String, D
 
 type Wishes = BTreeMap<Phase, Packages>;
 
-/// What elements list in `package-installs`, by the names that the distribution has.
-fn packages(
-    beside: &Beside<'_>,
-    begin: &DibBuild,
-    scope: &Scope<'_>,
-    problems: &mut Vec<Problem>,
-    warnings: &mut Vec<String>,
-) -> (Wishes, Wishes) {
-    let (mut install, mut remove) = (Wishes::new(), Wishes::new());
+/// Variables that conditions and places of sources name: those of the build, and defaults that `environment.d` says in one plain line.
+/// Bash is not run here.
+fn known(beside: &Beside<'_>, begin: &DibBuild) -> BTreeMap<String, String> {
     let mut env: BTreeMap<String, String> =
         begin.environment.iter().map(|(name, EnvValue { value, .. })| (name.clone(), value.clone())).collect();
     env.entry("DIB_DEFAULT_INSTALLTYPE".to_owned()).or_insert_with(|| begin.install_type.clone());
-    // Conditions name variables whose defaults are said in environment.d. Bash is not run here: one plain line must say it.
     let files = beside.tree.environment_files();
     for name in set_by(&files) {
         if let Some(value) = plain_default(&files, &name).filter(|_| !env.contains_key(&name)) {
             env.insert(name, value);
         }
     }
-    let squashed = match squash(beside.catalogue, beside.set, &env) {
+    env
+}
+
+/// What elements list in `package-installs`, by the names that the distribution has.
+fn packages(
+    beside: &Beside<'_>,
+    known: &BTreeMap<String, String>,
+    scope: &Scope<'_>,
+    problems: &mut Vec<Problem>,
+    warnings: &mut Vec<String>,
+) -> (Wishes, Wishes) {
+    let (mut install, mut remove) = (Wishes::new(), Wishes::new());
+    let squashed = match squash(beside.catalogue, beside.set, known) {
         Ok(squashed) => squashed,
         Err(errors) => {
             let remedy = "say its value in [environment] of the recipe";

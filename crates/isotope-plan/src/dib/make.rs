@@ -172,6 +172,7 @@ pub(super) fn of_build(input: &Input<'_>, disk: &Disk) -> DibBuild {
         input.set.elements.iter().map(|element| element.side.env.clone()).collect();
     let parameters = [("root-fs-type", &request.fs_type), ("root-label", &values.root_label)];
     DibBuild {
+        fetches: Vec::new(),
         environment: variables::environment(input, disk),
         functions: variables::functions(input.set),
         hook_dirs: input.tree.dirs.clone(),

@@ -63,6 +63,9 @@ pub struct DibBuild {
     /// Patterns of the variables that the elements read, where all of them say so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reads_variables: Option<Vec<String>>,
+    /// The sources that hooks fetch, where a recipe's lock may pin them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fetches: Vec<DibFetch>,
     /// The block device configuration, as `dib-block-device` reads it.
     pub block_devices: String,
     /// Its parameters that are known before anything is made, in upstream's words.
@@ -82,6 +85,33 @@ pub struct DibBuild {
     /// Elements of Isotope's make the tree and the disk; these hooks run in its sandbox, at the end of the phases of those.
     #[serde(default)]
     pub beside: bool,
+}
+
+/// A source that a hook fetches (`source-repository-NAME`), as far as a lock pins it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct DibFetch {
+    /// Its name.
+    pub name: String,
+    /// The element that lists it.
+    pub element: String,
+    /// How it is fetched.
+    pub kind: DibFetchKind,
+    /// Where it is. None: only the hook's shell can tell.
+    pub url: Option<String>,
+    /// Of a git repository: branch, tag or commit.
+    pub reference: String,
+    /// The variable that pins it: `DIB_REPOREF_NAME` is a commit, `DIB_REPOSHA256_NAME` a digest.
+    pub variable: String,
+}
+
+/// How a source is fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DibFetchKind {
+    /// A git repository.
+    Git,
+    /// A file, or an archive that is unpacked.
+    File,
 }
 
 /// What layers need to know of an element.

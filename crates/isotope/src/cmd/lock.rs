@@ -1,4 +1,4 @@
-//! `isotope lock`: write down which packages, archives and commits a recipe is made of, so that `isotope build --locked` makes it of
+//! `isotope lock`: write down which packages, archives, commits and sources a recipe is made of, so that `isotope build --locked` makes it of
 //! exactly those.
 
 use super::build;
@@ -29,7 +29,7 @@ pub struct Args {
     /// The lock file [default: the recipe's path with .lock instead of .toml]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Resolve these packages (or refs) anew, or everything if none is named, and show what changes
+    /// Resolve these packages (or refs, or sources) anew, or everything if none is named, and show what changes
     #[arg(long, value_name = "PACKAGE", num_args = 0.., conflicts_with = "check")]
     update: Option<Vec<String>>,
     /// Say whether the lock is what would be written now; exit with 1 if it is not
@@ -134,11 +134,7 @@ fn named(names: &[String], old: Option<&Lock>, file: &Path) -> anyhow::Result<Up
         let message = format!("there is no lock file {} to update", file.display());
         return Err(Failure::new(Class::Usage, message).hint("write it first: isotope lock RECIPE").into());
     };
-    let known = |name: &String| {
-        let mut packages = old.trees.iter().flat_map(|tree| &tree.packages);
-        old.commit(name).is_some() || packages.any(|package| package.name == *name)
-    };
-    let unknown: Vec<&str> = names.iter().filter(|name| !known(name)).map(String::as_str).collect();
+    let unknown: Vec<&str> = names.iter().filter(|name| !old.has(name)).map(String::as_str).collect();
     if unknown.is_empty() {
         return Ok(Update::Named(names.to_vec()));
     }
@@ -185,13 +181,15 @@ fn write(file: &Path, lock: &Lock) -> anyhow::Result<()> {
 }
 
 fn summary(lock: &Lock) -> String {
-    let Lock { trees, commits, .. } = lock;
+    let Lock { trees, commits, gits, downloads, .. } = lock;
     let packages: usize = trees.iter().map(|tree| tree.packages.len()).sum();
     let size = trees.iter().flat_map(|tree| &tree.packages).map(|package| package.size).sum();
     let archives: usize = trees.iter().map(|tree| tree.archives.len()).sum();
     let mut text = format!("{packages} packages ({}) of {archives} archives", isotope_plan::Bytes(size));
-    if !commits.is_empty() {
-        text.push_str(&format!(", {} commits", commits.len()));
+    for (count, what) in [(commits.len(), "commits"), (gits.len() + downloads.len(), "sources")] {
+        if count > 0 {
+            text.push_str(&format!(", {count} {what}"));
+        }
     }
     text
 }
