@@ -104,7 +104,7 @@ fn boot(xtask: &Xtask, args: &[String]) -> anyhow::Result<ExitCode> {
 }
 
 #[cfg(test)]
-mod tests {
+mod own_tests {
     use super::names_what_to_build;
 
     #[test]

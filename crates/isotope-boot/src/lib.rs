@@ -11,6 +11,7 @@ mod context;
 pub mod detect;
 mod error;
 mod flavour;
+mod ground;
 mod install;
 mod kernels;
 mod menu;

@@ -7,6 +7,7 @@
 use crate::bls::Entry;
 use crate::error::BootError;
 use crate::flavour::Flavour;
+use crate::ground::Ground;
 use crate::kernels::Kernel;
 use crate::place::Place;
 use crate::quote;
@@ -42,16 +43,8 @@ struct MenuEntry {
 
 #[derive(Serialize)]
 struct MenuData<'a> {
-    bls: bool,
-    boot_uuid: &'a str,
-    boot_path: &'a str,
-    grub_path: String,
-    boot_partition: &'a str,
-    table_module: &'a str,
-    filesystem_module: &'a str,
-    serial: Option<String>,
-    terminals: &'static str,
-    timeout: u32,
+    #[serde(flatten)]
+    ground: Ground<'a>,
     cmdline: String,
     default_entry: Option<MenuEntry>,
     entries: Vec<MenuEntry>,
@@ -102,15 +95,6 @@ impl Menu<'_> {
     }
 
     fn data(&self) -> Result<MenuData<'_>, BootError> {
-        let Place { root_uuid, boot_uuid, boot_partition, filesystem_module, table_module, boot_path, .. } = self.place;
-        let serial = serial_command(&self.spec.consoles);
-        let video = self.spec.consoles.is_empty()
-            || self.spec.consoles.iter().any(|c| c.starts_with("tty") && !c.starts_with("ttyS"));
-        let terminals = match (&serial, video) {
-            (Some(_), true) => "console serial",
-            (Some(_), false) => "serial",
-            (None, _) => "console",
-        };
         let default_entry = self.kernels.first().map(|kernel| self.entry(kernel, Kind::Simple)).transpose()?;
         let mut entries = Vec::new();
         for kernel in self.kernels {
@@ -119,21 +103,12 @@ impl Menu<'_> {
         }
         let own: Vec<String> = self.own_arguments().collect();
         Ok(MenuData {
-            bls: self.flavour.bls,
-            boot_uuid,
-            boot_path,
-            grub_path: format!("{boot_path}/{}", self.flavour.directory),
-            boot_partition,
-            table_module,
-            filesystem_module,
-            serial,
-            terminals,
-            timeout: self.spec.timeout,
+            ground: Ground::new(self.spec, self.flavour, self.place, self.flavour.bls),
             cmdline: quote::shell_inside(&quote::arguments(&own)?),
             default_entry,
             entries,
             submenu_title: quote::quoted("NAME of os-release", &format!("Advanced options for {}", self.flavour.name))?,
-            submenu_id: format!("'gnulinux-advanced-{root_uuid}'"),
+            submenu_id: format!("'gnulinux-advanced-{}'", self.place.root_uuid),
         })
     }
 
@@ -220,16 +195,6 @@ enum Kind {
     Simple,
     Advanced,
     Recovery,
-}
-
-/// GRUB's command for the last serial console: `ttyS1,9600n8` → `serial --unit=1 --speed=9600`.
-pub(crate) fn serial_command(consoles: &[String]) -> Option<String> {
-    let console = consoles.iter().rev().find_map(|console| console.strip_prefix("ttyS"))?;
-    let (unit, mode) = console.split_once(',').unwrap_or((console, ""));
-    let unit: u32 = unit.parse().ok()?;
-    let digits: String = mode.chars().take_while(char::is_ascii_digit).collect();
-    let speed: u32 = digits.parse().unwrap_or(9600);
-    Some(format!("serial --unit={unit} --speed={speed}"))
 }
 
 pub(crate) fn render(name: &'static str, template: &str, data: &impl Serialize) -> Result<String, BootError> {

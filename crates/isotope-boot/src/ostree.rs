@@ -9,8 +9,9 @@ use crate::bls::Entry;
 use crate::context::BootContext;
 use crate::error::BootError;
 use crate::flavour::Flavour;
+use crate::ground::Ground;
 use crate::install::{Installed, loader};
-use crate::menu::{REDIRECT, render, serial_command};
+use crate::menu::{REDIRECT, render};
 use crate::mkimage::{Maker, Source};
 use crate::place::{Place, esp_mount};
 use crate::tree::Tree;
@@ -98,7 +99,7 @@ pub fn install(
             if means.host { (Source::Host, &host) } else { (Source::Target(context.target), &tree) };
         Maker { tree: &tree, source, modules, program: means.program, flavour: &flavour, place: &place }
     };
-    let data = MenuData::new(spec, &flavour, &place, ways.list);
+    let data = Ground::new(spec, &flavour, &place, ways.list == List::Bls);
     let redirect = render("load-efi.cfg", REDIRECT, &data)?;
     let mut installed = loader(spec, context, (&maker(ways.bios), &maker(ways.efi)), &redirect)?;
     tree.write(&format!("{}/grub.cfg", flavour.grub_dir()), render("grub.cfg", GRUB_CFG, &data)?, 0o600)?;
@@ -108,47 +109,6 @@ pub fn install(
         return Err(BootError::NoKernel);
     }
     Ok((installed, ways.list))
-}
-
-#[derive(Serialize)]
-struct MenuData<'a> {
-    bls: bool,
-    boot_uuid: &'a str,
-    boot_path: &'a str,
-    grub_path: String,
-    boot_partition: &'a str,
-    table_module: &'a str,
-    filesystem_module: &'a str,
-    serial: Option<String>,
-    terminals: &'static str,
-    timeout: u32,
-}
-
-impl<'a> MenuData<'a> {
-    fn new(spec: &BootSpec, flavour: &Flavour, place: &'a Place, list: List) -> Self {
-        let serial = serial_command(&spec.consoles);
-        let screen = spec.consoles.iter().any(|console| console.starts_with("tty") && !console.starts_with("ttyS"));
-        let terminals = match (&serial, screen || spec.consoles.is_empty()) {
-            (Some(_), true) => "console serial",
-            (Some(_), false) => "serial",
-            (None, _) => "console",
-        };
-        let Place { boot_uuid, boot_partition, filesystem_module, table_module, boot_path, .. } = place;
-        let grub_path = format!("{boot_path}/{}", flavour.directory);
-        let (bls, timeout) = (list == List::Bls, spec.timeout);
-        Self {
-            bls,
-            boot_uuid,
-            boot_path,
-            grub_path,
-            boot_partition,
-            table_module,
-            filesystem_module,
-            serial,
-            terminals,
-            timeout,
-        }
-    }
 }
 
 /// What is used, decided once for [`check`] and [`install`].

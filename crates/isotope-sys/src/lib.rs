@@ -8,6 +8,7 @@ pub mod command;
 pub mod cpu;
 pub mod device_mapper;
 pub mod loop_device;
+pub mod machine;
 pub mod namespace;
 pub mod network;
 pub mod sync_filter;

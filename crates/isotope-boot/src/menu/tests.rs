@@ -160,11 +160,3 @@ fn fedora_s_entries_get_root_and_arguments_and_new_ones_are_made() {
     assert_eq!(tree.read_text("/etc/kernel/cmdline").unwrap().unwrap(), format!("{args}\n"));
     assert_eq!(titles, ["Fedora Linux (6.18.0)", "Fedora (6.17.4)"]);
 }
-
-#[test]
-fn serial_consoles_in_grub_s_words() {
-    let command = |consoles: &[&str]| serial_command(&consoles.iter().map(|c| (*c).to_owned()).collect::<Vec<_>>());
-    assert_eq!(command(&["tty0", "ttyS1,9600n8"]).as_deref(), Some("serial --unit=1 --speed=9600"));
-    assert_eq!(command(&["ttyS0"]).as_deref(), Some("serial --unit=0 --speed=9600"));
-    assert_eq!(command(&["tty0", "ttyAMA0", "hvc0"]), None);
-}

@@ -15,52 +15,25 @@ use super::Run;
 use crate::build::Build;
 use crate::error::StepError;
 use isotope_plan::{Step, Sysprep};
+use isotope_sys::machine::OWN;
 use isotope_sys::target::{TargetDir, TargetError};
 
 /// The step.
 pub(super) struct Reset<'a>(pub &'a Sysprep);
 
-/// Removed with all that is in them.
+/// Removed beside [`OWN`], with all that is in them.
 const REMOVED: &[&str] = &[
-    "/etc/.pwd.lock",
-    "/etc/.updated",
-    "/etc/group-",
-    "/etc/gshadow-",
-    "/etc/passwd-",
-    "/etc/shadow-",
-    "/etc/subgid-",
-    "/etc/subuid-",
-    "/etc/resolv.conf.bak",
-    "/etc/.resolv.conf.systemd-resolved.bak",
-    "/etc/udev/rules.d/70-persistent-net.rules",
-    "/etc/nvme/hostid",
-    "/etc/nvme/hostnqn",
     "/boot/loader/random-seed",
-    "/root/.bash_history",
-    "/root/.cache",
-    "/root/.lesshst",
-    "/root/.viminfo",
-    "/root/.wget-hsts",
     "/var/cache/ldconfig/aux-cache",
     "/var/cache/dnf",
     "/var/cache/libdnf5",
     "/var/cache/yum",
     "/var/cache/apt/pkgcache.bin",
     "/var/cache/apt/srcpkgcache.bin",
-    "/var/lib/logrotate/status",
     "/var/lib/logrotate.status",
-    "/var/.updated",
-    "/var/lib/systemd/random-seed",
-    "/var/lib/systemd/credential.secret",
-    "/var/lib/urandom/random-seed",
     "/var/lib/random-seed",
-    "/var/lib/NetworkManager/secret_key",
     "/var/lib/NetworkManager/seen-bssids",
     "/var/lib/NetworkManager/timestamps",
-    "/var/log/alternatives.log",
-    "/var/log/bootstrap.log",
-    "/var/log/dpkg.log",
-    "/var/log/fontconfig.log",
     "/var/log/hawkey.log",
 ];
 
@@ -109,7 +82,7 @@ impl Run for Reset<'_> {
 
 fn reset(tree: &TargetDir) -> Result<(), TargetError> {
     identity(tree)?;
-    for path in REMOVED {
+    for path in OWN.iter().chain(REMOVED) {
         tree.remove_tree(path)?;
     }
     for dir in EMPTIED {

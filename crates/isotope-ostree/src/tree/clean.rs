@@ -1,35 +1,17 @@
 //! What a machine has for itself, and what is only dirt of the compose.
 
 use super::TreeError;
+use isotope_sys::machine::OWN;
 use isotope_sys::target::TargetDir;
 
-/// Removed with all that is in them. (/var/log, /var/cache and /run need no line: their files never get into a commit.)
+/// Removed beside [`OWN`], with all that is in them. (/var/log, /var/cache and /run need no line: their files never get into a commit.)
 const REMOVED: &[&str] = &[
-    "/etc/.pwd.lock",
-    "/etc/.updated",
-    "/etc/group-",
-    "/etc/gshadow-",
-    "/etc/passwd-",
-    "/etc/shadow-",
-    "/etc/subgid-",
-    "/etc/subuid-",
-    "/etc/resolv.conf.bak",
-    "/etc/.resolv.conf.systemd-resolved.bak",
-    "/etc/udev/rules.d/70-persistent-net.rules",
-    "/etc/nvme/hostid",
-    "/etc/nvme/hostnqn",
     "/etc/group.rpmnew",
     "/etc/gshadow.rpmnew",
     "/etc/passwd.rpmnew",
     "/etc/shadow.rpmnew",
-    "/root/.bash_history",
-    "/root/.cache",
     "/root/.gnupg",
-    "/root/.lesshst",
     "/root/.rpmdb",
-    "/root/.viminfo",
-    "/root/.wget-hsts",
-    "/var/.updated",
     "/var/lib/cloud",
     "/var/lib/dnf",
     "/var/lib/dbus/machine-id",
@@ -40,16 +22,7 @@ const REMOVED: &[&str] = &[
     "/var/lib/dpkg/lock",
     "/var/lib/dpkg/lock-frontend",
     "/var/lib/dpkg/triggers/Lock",
-    "/var/lib/logrotate/status",
-    "/var/lib/NetworkManager/secret_key",
-    "/var/lib/systemd/random-seed",
-    "/var/lib/systemd/credential.secret",
-    "/var/lib/urandom/random-seed",
-    "/var/log/alternatives.log",
     "/var/log/apt",
-    "/var/log/bootstrap.log",
-    "/var/log/dpkg.log",
-    "/var/log/fontconfig.log",
 ];
 
 /// Names that a compose gives to the machine it runs as, and a machine must not have by it.
@@ -60,7 +33,7 @@ const HOSTS: &str =
 
 /// Takes them away.
 pub(super) fn identity(tree: &TargetDir, machineid_compat: bool) -> Result<(), TreeError> {
-    for path in REMOVED {
+    for path in OWN.iter().chain(REMOVED) {
         tree.remove_tree(*path)?;
     }
     for entry in tree.read_dir("/etc/ssh")? {

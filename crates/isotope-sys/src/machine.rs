@@ -1,0 +1,33 @@
+//! What a machine has for itself and no image may have: identities, random seeds, leases, backups and logs of what made the tree.
+
+/// Paths in a tree of packages, removed with all that is in them, whatever is made of the tree.
+pub const OWN: &[&str] = &[
+    "/etc/.pwd.lock",
+    "/etc/.updated",
+    "/etc/group-",
+    "/etc/gshadow-",
+    "/etc/passwd-",
+    "/etc/shadow-",
+    "/etc/subgid-",
+    "/etc/subuid-",
+    "/etc/resolv.conf.bak",
+    "/etc/.resolv.conf.systemd-resolved.bak",
+    "/etc/udev/rules.d/70-persistent-net.rules",
+    "/etc/nvme/hostid",
+    "/etc/nvme/hostnqn",
+    "/root/.bash_history",
+    "/root/.cache",
+    "/root/.lesshst",
+    "/root/.viminfo",
+    "/root/.wget-hsts",
+    "/var/lib/logrotate/status",
+    "/var/.updated",
+    "/var/lib/systemd/random-seed",
+    "/var/lib/systemd/credential.secret",
+    "/var/lib/urandom/random-seed",
+    "/var/lib/NetworkManager/secret_key",
+    "/var/log/alternatives.log",
+    "/var/log/bootstrap.log",
+    "/var/log/dpkg.log",
+    "/var/log/fontconfig.log",
+];
