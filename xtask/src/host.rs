@@ -72,6 +72,7 @@ const PACKAGES: &[Package] = &[
     package("mtools", "mcopy", Need::Everything),
     package("mmdebstrap", "mmdebstrap", Need::Everything),
     package("debootstrap", "debootstrap", Need::Everything),
+    package("git", "git", Need::Everything),
     package("dnf", "dnf", Need::Everything),
     package("rpm", "rpmbuild", Need::Everything),
     package("createrepo-c", "createrepo_c", Need::Everything),
