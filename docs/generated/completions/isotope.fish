@@ -289,7 +289,7 @@ complete -c isotope -n "__fish_isotope_using_subcommand new; and __fish_seen_sub
 complete -c isotope -n "__fish_isotope_using_subcommand lock" -l recipe -d 'The recipe\'s file' -r -F
 complete -c isotope -n "__fish_isotope_using_subcommand lock" -l set -d 'Set a variable; wins over the recipe and the environment' -r
 complete -c isotope -n "__fish_isotope_using_subcommand lock" -s o -l output -d 'The lock file [default: the recipe\'s path with .lock instead of .toml]' -r -F
-complete -c isotope -n "__fish_isotope_using_subcommand lock" -l update -d 'Resolve these packages (or refs) anew, or everything if none is named, and show what changes' -r
+complete -c isotope -n "__fish_isotope_using_subcommand lock" -l update -d 'Resolve these packages (or refs, or sources) anew, or everything if none is named, and show what changes' -r
 complete -c isotope -n "__fish_isotope_using_subcommand lock" -l elements-path -d 'Directories of elements, before ELEMENTS_PATH and the built-in ones (repeat or separate by colons)' -r -F
 complete -c isotope -n "__fish_isotope_using_subcommand lock" -l cache-dir -d 'Where downloads, logs and work directories are kept [default: /var/cache/isotope as root, else ~/.cache/isotope]' -r -F
 complete -c isotope -n "__fish_isotope_using_subcommand lock" -l check -d 'Say whether the lock is what would be written now; exit with 1 if it is not'
