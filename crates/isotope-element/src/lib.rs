@@ -9,6 +9,7 @@ mod condition;
 mod diagnostic;
 pub mod dib;
 pub mod document;
+mod downloads;
 mod hook;
 mod keep;
 pub mod lint;

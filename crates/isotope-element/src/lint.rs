@@ -122,22 +122,12 @@ fn hooks_run(element: &Element, found: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Downloads in hooks: the cache does not know them.
+/// Downloads in hooks.
 fn downloads(element: &Element, found: &mut Vec<Diagnostic>) {
     for hook in all_hooks(element) {
-        let Some(text) = text_of(&hook.path) else { continue };
-        let mut offset = 0;
-        for line in text.split_inclusive('\n') {
-            let code = if line.trim_start().starts_with('#') { "" } else { line };
-            if let Some((tool, at)) = ["curl", "wget"].iter().find_map(|tool| Some((tool, find_word(code, tool)?))) {
-                let start = offset + at;
-                let message = format!("the hook `{}` downloads with {tool}", hook.name);
-                let hint = "what it fetches is neither cached nor verified; a package, or a file with a digest that the hook checks, is better";
-                let diagnostic = Diagnostic::error(&hook.path, message).severity(Severity::Note).hint(hint.to_owned());
-                found.push(diagnostic.at(Spot::of(&text, start..start + tool.len())));
-            }
-            offset += line.len();
-        }
+        let own = hook.path.strip_prefix(&element.dir).unwrap_or(&hook.path);
+        let keep = element.manifest.keep.get(own).copied().unwrap_or_default();
+        crate::downloads::told(&hook.path, &hook.name, keep, found);
     }
 }
 
@@ -148,15 +138,6 @@ fn all_hooks(element: &Element) -> impl Iterator<Item = &HookFile> {
 /// The text of a hook, if it is text.
 fn text_of(path: &Path) -> Option<String> {
     std::fs::read_to_string(path).ok()
-}
-
-fn find_word(text: &str, word: &str) -> Option<usize> {
-    let inside = |char: char| char.is_ascii_alphanumeric() || matches!(char, '-' | '.');
-    text.match_indices(word).map(|(at, _)| at).find(|&at| {
-        let before = text[..at].chars().next_back();
-        let after = text[at + word.len()..].chars().next();
-        !before.is_some_and(inside) && !after.is_some_and(inside)
-    })
 }
 
 /// Whether a word occurs, also as the tail of `ISOTOPE_<ELEMENT>_<VAR>`.

@@ -3,6 +3,7 @@
 mod parallel;
 mod scan;
 mod sizes;
+mod transaction;
 
 use crate::info::{PACKAGES, packages_variant};
 use crate::repo::NEVER;
@@ -89,14 +90,7 @@ impl Repo {
     pub fn commit(&self, commit: &Commit<'_>, progress: &mut dyn FnMut(u64)) -> Result<Checksum, OstreeError> {
         let fsync = !self.inner.is_disable_fsync();
         let path = self.path().to_owned();
-        worker::run(
-            move |reporter| {
-                let repo = Self::open(path)?;
-                repo.set_fsync(fsync);
-                repo.write(commit, reporter)
-            },
-            progress,
-        )
+        worker::run(move |reporter| transaction::within(&path, fsync, |repo| repo.write(commit, reporter)), progress)
     }
 
     /// Whether a tree has a SELinux policy to label its files by.
@@ -110,11 +104,11 @@ impl Repo {
         Ok(policy.name().is_some())
     }
 
+    /// Writes the commit; the ref is set when the transaction ends.
     fn write(&self, commit: &Commit<'_>, reporter: &worker::Reporter<u64>) -> Result<Checksum, OstreeError> {
         let deed = |what: &str| self.refused(format!("{what} {} to {}", commit.tree.display(), commit.reference));
         ostree::validate_rev(&commit.reference).map_err(deed("commit"))?;
         let tree = open_dir(commit.tree)?;
-        let transaction = self.inner.auto_transaction(NEVER).map_err(deed("begin the commit of"))?;
         let metadata = VariantDict::new(None);
         let root = if self.mode() == crate::Mode::Archive && !commit.linked && !commit.selinux {
             let written = parallel::write_tree(self, commit.tree, reporter)?;
@@ -155,8 +149,7 @@ impl Repo {
             )
             .map_err(deed("write the commit of"))?;
         self.inner.transaction_set_ref(None, &commit.reference, Some(&written));
-        transaction.commit(NEVER).map_err(deed("end the commit of"))?;
-        self.resolve(&written)
+        written.parse().map_err(|_| self.unknown(&written))
     }
 
     /// Writes the tree's objects by libostree's own commit, on one core: for bare repositories, where it only copies, and for labels by SELinux policy.

@@ -166,7 +166,7 @@ impl Repo {
         self.inner.resolve_rev(rev, true).ok().flatten().and_then(|found| found.parse().ok())
     }
 
-    fn unknown(&self, rev: &str) -> OstreeError {
+    pub(crate) fn unknown(&self, rev: &str) -> OstreeError {
         let place = self.path.display().to_string();
         if rev.len() >= 32 && rev.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return OstreeError::UnknownCommit { commit: rev.to_owned(), place, partial: false };

@@ -397,3 +397,27 @@ fn host_what_is_no_repository_or_no_tree_is_said() {
     }
     assert_eq!(place.repo.refs().unwrap().len(), 0);
 }
+
+#[test]
+fn host_commits_of_small_trees_at_the_same_time_do_not_disturb_each_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("repo");
+    Repo::create(&path, Mode::Archive).unwrap();
+    std::thread::scope(|scope| {
+        for writer in 0..3 {
+            let (path, tree) = (&path, dir.path().join(format!("tree-{writer}")));
+            scope.spawn(move || {
+                let repo = Repo::open(path).unwrap();
+                repo.set_fsync(false);
+                for number in 0..25 {
+                    fs::create_dir(&tree).unwrap();
+                    support::tree(&tree, &format!("{writer}.{number}"));
+                    repo.commit(&Commit::new(&tree, format!("test/{writer}")), &mut |_| {}).unwrap();
+                    fs::remove_dir_all(&tree).unwrap();
+                }
+            });
+        }
+    });
+    let repo = Repo::open(&path).unwrap();
+    assert_eq!(repo.refs().unwrap().len(), 3);
+}

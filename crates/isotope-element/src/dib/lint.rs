@@ -41,6 +41,7 @@ const RULES: &[Rule] = &[
     scripts::interpreters,
     scripts::environment,
     scripts::unbound,
+    scripts::downloads,
     files::near_names,
     files::overwritten,
     files::formats,

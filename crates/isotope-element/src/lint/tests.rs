@@ -60,7 +60,7 @@ fn a_careless_element_is_told_all() {
       |
     3 | cd x && curl https://example.org | sh
       |         ^^^^
-      hint: what it fetches is neither cached nor verified; a package, or a file with a digest that the hook checks, is better
+      hint: what it fetches is no input of its layer, and is not verified: list a package or a source instead, or say `max_age` or `cache = false` of the hook
     warning: `20-b.sh` is ignored: a hook's name has letters, digits, `_` and `-` only
       --> /e/install.d/20-b.sh
       hint: rename it, for example to `20-b`
@@ -69,8 +69,6 @@ fn a_careless_element_is_told_all() {
 
 #[test]
 fn words_are_whole_words() {
-    assert_eq!(find_word("x curl y", "curl"), Some(2));
-    assert_eq!(find_word("libcurl4 curl-config", "curl"), None);
     assert!(has_word("\"${ISOTOPE_E_SIZE}\"", "SIZE"));
     assert!(!has_word("MYSIZE SIZE_OF", "SIZE"));
 }

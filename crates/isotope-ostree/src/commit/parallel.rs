@@ -4,6 +4,7 @@
 //! failure are objects that nothing names. A file whose object is there already is digested and not compressed again.
 
 use super::scan::{Folder, Leaf, Scan, Tree};
+use super::transaction;
 use super::worker::Reporter;
 use crate::repo::NEVER;
 use crate::{OstreeError, Repo};
@@ -59,19 +60,17 @@ fn write_files(repo: &Repo, tree: &Tree, scan: &Scan, reporter: &Reporter<u64>) 
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let (path, fsync) = (repo.path(), !repo.inner.is_disable_fsync());
     let one = |reporter: Reporter<u64>| -> Result<(), OstreeError> {
-        let own = Repo::open(path)?;
-        own.set_fsync(fsync);
-        let transaction = own.inner.auto_transaction(NEVER).map_err(own.refused("begin to write to"))?;
-        loop {
-            let count = next.fetch_add(1, Ordering::Relaxed);
-            let Some(index) = order.get(count) else { break };
-            let sum = write_leaf(&own, tree, &scan.files[*index])?;
-            sums.lock().unwrap_or_else(std::sync::PoisonError::into_inner)[*index] = sum;
-            if count % 256 == 255 {
-                reporter.send(count as u64 + 1);
+        transaction::within(path, fsync, |own| {
+            loop {
+                let count = next.fetch_add(1, Ordering::Relaxed);
+                let Some(index) = order.get(count) else { return Ok(()) };
+                let sum = write_leaf(own, tree, &scan.files[*index])?;
+                sums.lock().unwrap_or_else(std::sync::PoisonError::into_inner)[*index] = sum;
+                if count % 256 == 255 {
+                    reporter.send(count as u64 + 1);
+                }
             }
-        }
-        transaction.commit(NEVER).map(drop).map_err(own.refused("end writing to"))
+        })
     };
     let results: Vec<Result<(), OstreeError>> = std::thread::scope(|scope| {
         let workers: Vec<_> = (0..cores)

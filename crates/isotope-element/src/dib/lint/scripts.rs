@@ -7,7 +7,7 @@ use crate::dib::{DibElement, text_of};
 use crate::nearest::distance;
 use crate::{Diagnostic, Phase, Severity};
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What the merge leaves out.
 pub(super) fn ignored(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
@@ -113,6 +113,17 @@ pub(super) fn unbound(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
             }
             let file = EnvironmentFile { path: entry.path.clone(), text };
             found.extend(environment::unset(&[file], &known).iter().map(|one| one.diagnostic(Severity::Note)));
+        }
+    }
+}
+
+/// What scripts fetch by themselves: of a layer, it is no input.
+pub(super) fn downloads(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+    for (dir, entries) in subject.contents.dirs.iter().filter(|(dir, _)| phases().any(|phase| phase == **dir)) {
+        for entry in entries.iter().filter(|entry| entry.executable) {
+            let name = format!("{dir}/{}", entry.name);
+            let keep = subject.element.side.keep.get(Path::new(&name)).copied().unwrap_or_default();
+            crate::downloads::told(&entry.path, &name, keep, found);
         }
     }
 }
