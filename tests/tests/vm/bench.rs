@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-/// How much bigger than its image a guest's disk is.
-const GROWTH: u64 = 3 << 30;
+/// How much bigger than its image a guest's disk is. The pool of a disk of 3 TiB has metadata of 3 GiB, which are written.
+const GROWTH: u64 = 6 << 30;
 
 /// What one machine has that no other may have.
 #[derive(Debug, Clone, PartialEq, Eq)]
