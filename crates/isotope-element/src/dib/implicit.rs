@@ -1,5 +1,7 @@
 //! What `disk-image-create` adds to the elements that its user names.
 
+use super::{Catalogue, closure};
+
 /// What decides what is added.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Implicit {
@@ -12,10 +14,18 @@ pub struct Implicit {
 }
 
 /// The elements that are resolved: the ramdisk's, `base`, the user's; and a disk layout where `vm` is named and no layout is.
+///
+/// So too where `vm` is only a dependency and nothing among the elements provides a layout, which is an error of diskimage-builder's:
+/// elements from before 2017 depend on `vm`, which brought one then.
 #[must_use]
-pub fn implicit(names: &[String], rules: &Implicit) -> Vec<String> {
-    let vm = names.iter().any(|name| name == "vm");
-    let layout = names.iter().any(|name| name.starts_with("block-device-"));
+pub fn implicit(names: &[String], rules: &Implicit, catalogue: &Catalogue) -> Vec<String> {
+    let named = names.iter().any(|name| name == "vm");
+    let all = closure(catalogue, names);
+    let vm = named || all.elements.iter().any(|element| element.name == "vm");
+    let layout = match named {
+        true => names.iter().any(|name| name.starts_with("block-device-")),
+        false => all.providers.contains_key("block-device"),
+    };
     let default = match rules.arch.as_str() {
         "arm64" | "aarch64" => "block-device-efi",
         _ => "block-device-mbr",
@@ -27,7 +37,7 @@ pub fn implicit(names: &[String], rules: &Implicit) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::owned;
+    use super::super::testing::{World, owned};
     use super::*;
 
     #[test]
@@ -44,7 +54,21 @@ mod tests {
             (&["vm", "block-device-gpt"], rules("amd64", false, None), &["base", "vm", "block-device-gpt"]),
             (&["os"], rules("arm64", false, Some("ramdisk")), &["ramdisk", "base", "os"]),
         ] {
-            assert_eq!(implicit(&owned(names), &rules), owned(expected), "{names:?}");
+            assert_eq!(implicit(&owned(names), &rules, &Catalogue::default()), owned(expected), "{names:?}");
         }
+    }
+
+    #[test]
+    fn who_depends_on_vm_gets_a_layout_if_nothing_has_one() {
+        let world = World::new();
+        world
+            .element("vm", &["block-device"], &[])
+            .element("old", &["vm"], &[])
+            .element("mine", &["vm", "my-disk"], &[])
+            .element("my-disk", &[], &["block-device"]);
+        let rules = Implicit { arch: "amd64".to_owned(), skip_base: true, ramdisk: None };
+        let of = |name: &str| implicit(&owned(&[name]), &rules, &world.catalogue());
+        assert_eq!(of("old"), ["old", "block-device-mbr"]);
+        assert_eq!(of("mine"), ["mine"]);
     }
 }

@@ -172,7 +172,7 @@ fn elements(request: &Request, log: &super::log::Log) -> anyhow::Result<(Element
     }
     let ramdisk = (request.program == Program::Ramdisk).then(|| request.ramdisk_element.clone());
     let rules = Implicit { arch: request.arch.clone(), skip_base: request.skip_base, ramdisk };
-    let names = implicit(&request.elements, &rules);
+    let names = implicit(&request.elements, &rules, &catalogue);
     log.line(&format!("Building elements: {}", names.join(" ")));
     let set = resolve(&catalogue, &names).map_err(|errors| super::element_info::failure(&errors))?;
     log.line(&format!("Expanded element dependencies to: {}", set.line()));
