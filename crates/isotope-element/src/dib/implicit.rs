@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn who_depends_on_vm_gets_a_layout_if_nothing_has_one() {
+    fn who_needs_a_disk_gets_a_layout_if_nothing_has_one() {
         let world = World::new();
         world
             .element("vm", &["block-device"], &[])
