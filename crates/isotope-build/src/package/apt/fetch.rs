@@ -172,7 +172,9 @@ impl<'a> Fetcher<'a> {
             let absent: Vec<String> = absent.iter().map(told).collect();
             return if absent.is_empty() { Ok(()) } else { Err(PackageError::Offline(absent)) };
         }
-        self.apt("cannot fetch the index of the package archives", &["update"], "fetching package lists")
+        // Its tables of the index are made by the first choice, which a build where nothing has changed has none of.
+        let args = ["-o", "pkgCacheFile::Generate=false", "update"];
+        self.apt("cannot fetch the index of the package archives", &args, "fetching package lists")
     }
 
     /// Lets apt choose what `request` needs, and download it. Files that were in the cache are verified like new ones;
