@@ -181,6 +181,81 @@ fn host_a_root_and_an_image_of_it_show_their_deployments() {
 }
 
 #[test]
+fn host_a_deployment_takes_over_objects_of_the_one_before() {
+    let world = World::new();
+    let tree = world.path("tree");
+    for dir in ["usr/share", "sysroot", "tmp"] {
+        fs::create_dir(tree.join(dir)).unwrap();
+    }
+    for (link, to) in [("ostree", "sysroot/ostree"), ("root", "var/roothome")] {
+        std::os::unix::fs::symlink(to, tree.join(link)).unwrap();
+    }
+    for (name, content) in [("stays", "the same in all commits"), ("goes", "not in the last one")] {
+        fs::write(tree.join("usr/share").join(name), content).unwrap();
+    }
+    std::os::unix::fs::symlink("stays", tree.join("usr/share/link")).unwrap();
+    let commit =
+        || world.ostree(&["commit", "--repo=archive", "-b", "x/os", "--tree=dir=tree", "--bootable"]).trim().to_owned();
+    fs::create_dir_all(world.path("elements/tiny-atomic")).unwrap();
+    let element = r#"summary = "x"
+requires = ["ostree-deploy"]
+[distro]
+name = "x"
+family = "debian"
+release = "1"
+"#;
+    fs::write(world.path("elements/tiny-atomic/element.toml"), element).unwrap();
+    let url = format!("url=file://{}", world.path("archive").display());
+    let build = |commit: &str, out: &str, more: &[&str]| {
+        let settings = [url.clone(), format!("ref={commit}"), "verify=false".to_owned()];
+        let settings = settings.map(|it| format!("--set=ostree-deploy.{it}"));
+        let mut command = isotope_command(&world.path("cache"));
+        command.args(["build", "tiny-atomic", "--elements-path", "elements"]).args(settings);
+        command.args(["-o", "system", "-t", "tar", "--output-dir", out]);
+        let output = command.args(more).env("SOURCE_DATE_EPOCH", "1767225600").current_dir(world.dir.path()).output();
+        let output = output.unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        fs::read(world.path(out).join("system.tar.zst")).unwrap()
+    };
+    let first = commit();
+    build(&first, "first", &[]);
+    // What the layers are is written down, to be compared with what they are at the end.
+    let verify = || {
+        let output = world.run(&["cache", "verify"]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    };
+    verify();
+    fs::remove_file(tree.join("usr/share/goes")).unwrap();
+    fs::write(tree.join("usr/share/new"), "of the last one").unwrap();
+    let second = commit();
+    let taken = build(&second, "second", &[]);
+
+    // One file of both layers' repositories.
+    let object = |commit: &str, path: &str| {
+        let line = world.ostree(&["ls", "-C", "--repo=archive", commit, path]);
+        let sum = line.split_whitespace().nth(4).unwrap().to_owned();
+        PathBuf::from("ostree/repo/objects").join(&sum[..2]).join(format!("{}.file", &sum[2..]))
+    };
+    let layers = fs::read_dir(world.path("cache/layers")).unwrap().flatten();
+    let trees: Vec<PathBuf> = layers.map(|layer| layer.path().join("upper/tree")).collect();
+    let inodes = |path: &Path| -> Vec<u64> {
+        let found = trees.iter().filter_map(|tree| tree.join(path).symlink_metadata().ok());
+        found.map(|meta| std::os::unix::fs::MetadataExt::ino(&meta)).collect()
+    };
+    for path in ["/usr/share/stays", "/usr/share/link"] {
+        let found = inodes(&object(&second, path));
+        assert!(found.len() == 2 && found[0] == found[1], "{path}: {found:?}");
+    }
+    assert_eq!(inodes(&object(&first, "/usr/share/goes")).len(), 1, "what the commit does not have is not kept");
+    build(&second, "clean", &["--no-layers"]);
+    let list = |out: &str| world.tool("tar", &["--zstd", "--full-time", "-tvf", &format!("{out}/system.tar.zst")]);
+    assert_eq!(list("second"), list("clean"), "another tree than one made at once");
+    assert!(taken == fs::read(world.path("clean/system.tar.zst")).unwrap());
+    assert!(taken == build(&second, "fresh", &["--refresh"]));
+    verify();
+}
+
+#[test]
 fn a_repository_leaves_the_cache_as_a_whole() {
     let world = World::new();
     let url = format!("file://{}", world.path("archive").display());

@@ -83,6 +83,11 @@ impl Work {
         self.dir.join("state.json")
     }
 
+    /// Objects of an earlier repository, if there are some, for the one that a deployment begins with.
+    pub(crate) fn inherited(&self) -> PathBuf {
+        self.dir.join("inherited")
+    }
+
     /// The `/dev` of programs in the target.
     pub(crate) fn devices(&self) -> PathBuf {
         self.room.join("dev")

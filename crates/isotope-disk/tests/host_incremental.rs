@@ -307,6 +307,64 @@ fn host_incremental_random() {
     }
 }
 
+/// A deployment as it lies in a layer: objects, and the names that a commit gives them.
+fn deployment(dir: &Path, commit: &str, objects: &[&str], earlier: Option<&Path>) {
+    for sub in ["etc", "objects", "boot/efi", commit] {
+        fs::create_dir_all(dir.join(sub)).unwrap();
+    }
+    for name in objects {
+        let (object, taken) =
+            (dir.join("objects").join(name), earlier.map(|earlier| earlier.join("objects").join(name)));
+        match taken.filter(|taken| taken.symlink_metadata().is_ok()) {
+            Some(taken) => fs::hard_link(taken, &object).unwrap(),
+            None if name.starts_with("link") => symlink("somewhere", &object).unwrap(),
+            None => fs::write(&object, name.repeat(40_000)).unwrap(),
+        }
+        fs::hard_link(&object, dir.join(commit).join(name)).unwrap();
+    }
+    support::xattr(&dir.join("objects"), "trusted.overlay.opaque", b"y");
+}
+
+#[test]
+fn host_incremental_shared() {
+    support::private_mounts();
+    for root in [FilesystemKind::Ext4, FilesystemKind::Xfs] {
+        let (place, layout) = (Place::new(), layout_of(root));
+        let at = |name: &str| place.path(name);
+        let objects = ["a", "b", "c", "link"];
+        deployment(&at("one"), "1111", &objects, None);
+        deployment(&at("two"), "2222", &["a", "c", "d", "link"], Some(&at("one")));
+        deployment(&at("three"), "3333", &["a", "d", "e", "link"], Some(&at("two")));
+        // Two names of one file in a commit.
+        fs::hard_link(at("three/3333/e"), at("three/3333/e-too")).unwrap();
+        let kept = at("kept");
+        place.make(&layout, &at("one"), &Incremental { keep: Some(&kept), earlier: None });
+        for (layer, new) in [("two", 1), ("three", 2)] {
+            let full = place.make(&layout, &at(layer), &Incremental::default());
+            let mut changes = Changes::of_whole_trees();
+            changes.add_earlier_upper(&at("one")).unwrap();
+            changes.add_upper(&at(layer)).unwrap();
+            let how = Incremental { earlier: Some((&kept, &changes)), keep: None };
+            let made = place.make(&layout, &at(layer), &how);
+            made.is_like(&full, &format!("{root:?}: {layer}"));
+            assert_eq!(made.copied.unwrap().bytes, new * 40_000, "{layer}: what both have is copied again");
+        }
+        // A disk that has something else under the name gets it anew.
+        fs::remove_file(at("one/objects/a")).unwrap();
+        fs::write(at("one/objects/a"), "other").unwrap();
+        let again = at("kept-again");
+        place.make(&layout, &at("one"), &Incremental { keep: Some(&again), earlier: None });
+        fs::remove_file(at("one/objects/a")).unwrap();
+        fs::hard_link(at("two/objects/a"), at("one/objects/a")).unwrap();
+        let full = place.make(&layout, &at("two"), &Incremental::default());
+        let mut changes = Changes::of_whole_trees();
+        changes.add_earlier_upper(&at("one")).unwrap();
+        changes.add_upper(&at("two")).unwrap();
+        let how = Incremental { earlier: Some((&again, &changes)), keep: None };
+        place.make(&layout, &at("two"), &how).is_like(&full, "another file");
+    }
+}
+
 #[test]
 fn host_incremental_refused() {
     support::private_mounts();

@@ -85,11 +85,13 @@ impl Begin {
 /// The names that only one of two chains of layers speaks of. `None`: a layer of the earlier one has gone.
 fn changes(layers: &Layers, build: &Build<'_>, before: &[Key], now: &[Key]) -> Result<Option<Changes>, StepError> {
     let Some(tree) = build.work.layered_tree(build.dib.as_ref()) else { return Ok(None) };
-    let mut changes = Changes::new();
+    // A key is made of the key below: two chains that do not begin alike have no layer in common.
+    let apart = before.first() != now.first();
+    let mut changes = if apart { Changes::of_whole_trees() } else { Changes::new() };
     let gone = before.iter().filter(|key| !now.contains(key));
     for key in gone {
         let Some(held) = layers.store().look(key)? else { return Ok(None) };
-        changes.add_upper(&held.upper().join(&tree)).map_err(DiskError::from)?;
+        changes.add_earlier_upper(&held.upper().join(&tree)).map_err(DiskError::from)?;
     }
     for held in layers.held().iter().filter(|held| !before.contains(&held.layer.key)) {
         changes.add_upper(&held.upper().join(&tree)).map_err(DiskError::from)?;

@@ -13,6 +13,7 @@ pub(crate) mod composed;
 pub(crate) mod disk;
 pub(crate) mod forecast;
 pub(crate) mod image;
+mod inherit;
 mod inputs;
 mod shared;
 mod side_outputs;
@@ -111,7 +112,13 @@ impl Layers {
         let get = |key: &Key| shared.get(key, &store, events);
         let (held, reused) = find(&get, &links[..limit.min(stop)])?;
         story::tell(plan, &store, &links, reused, events)?;
-        let stack = Stack::mount(work.dir(), held, store.stage()?)?;
+        let staging = store.stage()?;
+        let begins = plan.steps.get(reused).filter(|step| matches!(step.action, StepAction::OstreeDeploy(_)));
+        // What is to be done again is done without what was done before.
+        if let Some(step) = begins.filter(|_| held.is_empty() && reused < limit) {
+            inherit::objects(step, work, &store, &staging)?;
+        }
+        let stack = Stack::mount(work.dir(), held, staging)?;
         let steps = chain::tree_steps(plan);
         Ok(Self {
             store,

@@ -27,6 +27,7 @@ impl Run for Deploy<'_> {
         let physical = build.work.tree();
         let sysroot = Sysroot::init(&physical, &SysrootOptions { fsync: false, ..SysrootOptions::default() })?;
         let repo = sysroot.repo()?;
+        let inherited = inherit(&build.work.inherited(), repo.path())?;
         repo.set_remote(&Remote::new(remote, url, signers(verify)))?;
         // The reserve is of the disk that this is on now.
         repo.fill_disk(true)?;
@@ -43,6 +44,10 @@ impl Run for Deploy<'_> {
             keep_older: false,
         };
         let made = sysroot.deploy(&wanted)?;
+        if inherited {
+            repo.prune(Some(0))?;
+            remove_empty(&repo.path().join("objects"))?;
+        }
         repo.fill_disk(false)?;
         deployment::release(&physical);
         build.events.output(&format!("deployed {} as {}", made.checksum, made.path.display()));
@@ -125,6 +130,34 @@ impl Deploy<'_> {
             upgrade_verified: kind(&upgrade.verify).to_owned(),
         }
     }
+}
+
+/// Moves objects of an earlier repository into this one, which has none. Whether there are some.
+fn inherit(from: &Path, repo: &Path) -> Result<bool, StepError> {
+    if !from.is_dir() {
+        return Ok(false);
+    }
+    for entry in from.read_dir().map_err(StepError::io("list", from))? {
+        let entry = entry.map_err(StepError::io("list", from))?;
+        let place = repo.join("objects").join(entry.file_name());
+        std::fs::rename(entry.path(), &place).map_err(StepError::io("make", &place))?;
+    }
+    std::fs::remove_dir(from).map_err(StepError::io("remove", from))?;
+    Ok(true)
+}
+
+/// Removes the directories in `dir` that hold nothing any more: a repository that was pulled whole has none.
+fn remove_empty(dir: &Path) -> Result<(), StepError> {
+    for entry in dir.read_dir().map_err(StepError::io("list", dir))? {
+        let path = entry.map_err(StepError::io("list", dir))?.path();
+        match std::fs::remove_dir(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::DirectoryNotEmpty => {
+                return Err(StepError::io("remove", &path)(error));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// The keys that a remote's commits are checked with.

@@ -28,6 +28,10 @@ pub(super) fn is_bootable(tree: &TargetDir) -> Result<bool, TargetError> {
 const COMPRESSIONS: [&str; 9] =
     ["--compress", "--no-compress", "--gzip", "--bzip2", "--lzma", "--xz", "--lzo", "--lz4", "--zstd"];
 
+/// What compresses an initramfs of Debian's, where the treefile does not say. Of 77 MB it makes 32.3; dracut's own `--zstd`, which is
+/// `zstd -15`, 32.0 in seven times the time.
+const COMPRESSOR: &str = "zstd -q -9 -T0";
+
 impl Run for Kernel<'_> {
     fn run(&self, _step: &Step, build: &mut Build<'_>) -> Result<(), StepError> {
         let mut found = Vec::new();
@@ -146,7 +150,7 @@ fn arguments(version: &str, image: &str, own: &[String], zstd: bool) -> Vec<Stri
     }
     let compressed = own.iter().any(|arg| COMPRESSIONS.iter().any(|option| arg.split('=').next() == Some(option)));
     if zstd && !compressed {
-        args.push("--zstd".to_owned());
+        args.extend(["--compress".to_owned(), COMPRESSOR.to_owned()]);
     }
     args.extend(own.iter().cloned());
     args.push(image.to_owned());
@@ -177,7 +181,7 @@ mod tests {
             arguments("6.1", "/i", &own.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>(), zstd).join(" ")
         };
         let start = "--force --reproducible --kver 6.1 --tmpdir /tmp --add ostree";
-        assert_eq!(line(&[], true), format!("{start} --no-hostonly --zstd /i"));
+        assert_eq!(line(&[], true), format!("{start} --no-hostonly --compress zstd -q -9 -T0 /i"));
         assert_eq!(line(&["--hostonly"], false), format!("{start} --hostonly /i"));
         assert_eq!(line(&["--no-hostonly", "--compress=xz"], true), format!("{start} --no-hostonly --compress=xz /i"));
     }

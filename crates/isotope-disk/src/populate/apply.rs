@@ -2,7 +2,8 @@
 //! code that copies whole trees.
 //!
 //! First, on one thread, what must go goes, parents first; directories that stay are never replaced, so what is mounted on them
-//! stays. Then all threads copy. Directories whose names changed get their times from the tree again.
+//! stays. Then all threads copy; to files that are the same in both trees they make new names only. Directories whose names changed
+//! get their times from the tree again.
 
 use super::changes::{Changes, Extent, look};
 use super::entry::Pair;
@@ -10,6 +11,7 @@ use super::tree::{self, Kind, Name, Tree};
 use super::{BATCH, Copied, Copy, MountPoint, Opened, PopulateError, Task, make_directory, take, xattr};
 use rustix::fs::{self, AtFlags, FileType, Stat};
 use rustix::io::Errno;
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -30,7 +32,9 @@ pub fn apply(tree: &Path, root: &Path, mounts: &[MountPoint], changes: &Changes)
     let mut plan =
         Plan { copy: &copy, tasks: Vec::new(), parents: BTreeSet::new(), opened: BTreeSet::new(), covered: None };
     for (path, extent) in changes.iter() {
-        plan.name(path, extent)?;
+        if !(changes.is_same(path) && plan.keep(path)?) {
+            plan.name(path, extent)?;
+        }
     }
     let Plan { tasks, parents, .. } = plan;
     {
@@ -38,7 +42,7 @@ pub fn apply(tree: &Path, root: &Path, mounts: &[MountPoint], changes: &Changes)
         directories.extend(parents.into_iter().map(|path| (path.clone(), copy.point_of(&path))));
     }
     copy.fill(tasks, &mut || ())?;
-    copy.whole_groups()?;
+    copy.whole_groups(changes)?;
     copy.link_all(&mut || ())?;
     // A directory may be there twice: as changed, and as parent of what is.
     let mut directories: BTreeMap<_, _> = take(&copy.directories).into_iter().collect();
@@ -63,8 +67,35 @@ struct Plan<'a> {
 }
 
 impl Plan<'_> {
+    fn is_covered(&self, path: &Path) -> bool {
+        self.covered.as_ref().is_some_and(|covered| path != covered && path.starts_with(covered))
+    }
+
+    /// Leaves a file that is the same in both trees where it is: its further names become links to it. `false`: the disk does not have it.
+    fn keep(&self, path: &Path) -> Result<bool, PopulateError> {
+        let point = self.copy.point_of(path.parent().unwrap_or(Path::new("")));
+        if self.is_covered(path) || self.copy.points.is_fat(point) {
+            return Ok(false);
+        }
+        let failed = |errno| PopulateError::new("look at", path, errno);
+        if self.mounted_in_tree(path).map_err(failed)? {
+            return Ok(false);
+        }
+        let (wanted, there) =
+            (look(&self.copy.from, path).map_err(failed)?, look(&self.copy.to, path).map_err(failed)?);
+        let (Some(wanted), Some(there)) = (wanted, there) else { return Ok(false) };
+        let essence = |stat: &Stat| (stat.st_mode, stat.st_uid, stat.st_gid, stat.st_size, stat.st_mtime);
+        if is_directory(&wanted) || essence(&wanted) != essence(&there) {
+            return Ok(false);
+        }
+        let mut first_names = self.copy.first_names.lock().unwrap_or_else(PoisonError::into_inner);
+        let Entry::Vacant(vacant) = first_names.entry((wanted.st_dev, wanted.st_ino, point)) else { return Ok(false) };
+        vacant.insert(path.to_owned());
+        Ok(true)
+    }
+
     fn name(&mut self, path: &Path, extent: Extent) -> Result<(), PopulateError> {
-        if self.covered.as_ref().is_some_and(|covered| path != covered && path.starts_with(covered)) {
+        if self.is_covered(path) {
             return Ok(());
         }
         let failed = |errno| PopulateError::new("look at", path, errno);
@@ -243,7 +274,7 @@ impl Copy {
     }
 
     /// All names of each file that has several were copied: else a link to one that was not would be missing.
-    fn whole_groups(&self) -> Result<(), PopulateError> {
+    fn whole_groups(&self, changes: &Changes) -> Result<(), PopulateError> {
         let first_names = self.first_names.lock().unwrap_or_else(PoisonError::into_inner);
         let more_names = self.more_names.lock().unwrap_or_else(PoisonError::into_inner);
         let mut found: BTreeMap<&Path, u64> = BTreeMap::new();
@@ -255,11 +286,12 @@ impl Copy {
             let group = groups.entry((*device, *inode)).or_insert((0, first));
             group.0 += 1 + found.get(first.as_path()).copied().unwrap_or(0);
         }
-        for (names, first) in groups.into_values() {
+        for ((_, inode), (names, first)) in groups {
             let failed = |errno| PopulateError::new("look at", first, errno);
             let stat = look(&self.from, first).map_err(failed)?.ok_or_else(|| failed(Errno::NOENT))?;
-            if stat.st_nlink != names {
-                let what = format!("copy only {names} of the {} names of", stat.st_nlink);
+            let all = changes.links(inode).unwrap_or(stat.st_nlink);
+            if all != names {
+                let what = format!("copy only {names} of the {all} names of");
                 return Err(PopulateError::new(what, first, Errno::MLINK));
             }
         }
