@@ -24,6 +24,7 @@ pub(super) fn resume(plan: &DibBuild, state: DibState, build: &Build<'_>) -> Res
     dib.vars = state.vars;
     dib.image_size = state.image_size;
     dib.furnished = state.furnished;
+    dib.bound = state.bound;
     dib.digests = digests(plan)?;
     let root = dib.hooks();
     for dest in state.hooks.keys().filter(|dest| !dib.digests.contains_key(*dest)) {
@@ -75,6 +76,7 @@ fn empty(plan: &DibBuild, build: &Build<'_>) -> Dib {
         image_size: None,
         points: Vec::new(),
         furnished: false,
+        bound: Vec::new(),
         digests: BTreeMap::new(),
     }
 }

@@ -59,6 +59,8 @@ pub(crate) struct Dib {
     points: Vec<PathBuf>,
     /// /proc, /dev and /sys are mounted in the tree.
     furnished: bool,
+    /// What hooks had mounted there when the last layer ended.
+    bound: Vec<mounts::Bound>,
     /// Digests of the files that the merged hooks are made of.
     digests: BTreeMap<PathBuf, String>,
 }
@@ -69,25 +71,29 @@ pub(crate) struct DibState {
     vars: BTreeMap<String, String>,
     image_size: Option<u64>,
     furnished: bool,
+    #[serde(default)]
+    bound: Vec<mounts::Bound>,
     /// Digests of the files that the merged hooks were made of.
     hooks: BTreeMap<PathBuf, String>,
 }
 
-/// Nothing is mounted in the tree any more. `false`: something is that hooks have mounted, and stays.
-pub(crate) fn leave(dib: &Dib, events: &Events) -> Result<bool, StepError> {
+/// Nothing is mounted in the tree any more. `false`: something is that hooks have mounted and that cannot be mounted again: it stays.
+pub(crate) fn leave(dib: &mut Dib, events: &Events) -> Result<bool, StepError> {
     if !dib.owns_the_tree() {
         return Ok(true);
     }
-    if mounts::others(dib)? {
-        return Ok(false);
-    }
+    let Some(bound) = mounts::bound(dib)? else { return Ok(false) };
+    dib.bound = bound;
     mounts::release(dib, events)?;
     Ok(true)
 }
 
 /// As it was before [`leave`].
 pub(crate) fn enter(dib: &Dib) -> Result<(), StepError> {
-    if dib.furnished { mounts::furnish(dib) } else { Ok(()) }
+    if dib.furnished {
+        mounts::furnish(dib)?;
+    }
+    mounts::bind_again(dib)
 }
 
 /// Takes up a build where a layer has left it: hooks of phases that are still to come are those of today.
@@ -103,8 +109,14 @@ impl Dib {
             vars: self.vars.clone(),
             image_size: self.image_size,
             furnished: self.furnished,
+            bound: self.bound.clone(),
             hooks: self.digests.clone(),
         }
+    }
+
+    /// `DIB_IMAGE_CACHE`.
+    fn image_cache(&self) -> PathBuf {
+        self.plan.environment.get("DIB_IMAGE_CACHE").map(|value| PathBuf::from(&value.value)).unwrap_or_default()
     }
 
     /// `TMP_HOOKS_PATH`.

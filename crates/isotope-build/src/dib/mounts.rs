@@ -6,8 +6,10 @@ use crate::error::StepError;
 use crate::event::Events;
 use crate::sandbox::{Access, mounts};
 use isotope_sys::target::{TargetDir, TargetPath};
+use serde::{Deserialize, Serialize};
 use std::os::unix::ffi::OsStringExt;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Component, Path, PathBuf};
 use sys_mount::MountFlags;
 
 /// Mounts /proc, /dev and /sys (read-only, by which programs know a container) in the tree. The /dev is the build's own, and has no
@@ -71,29 +73,85 @@ pub(super) fn release(dib: &Dib, events: &Events) -> Result<(), StepError> {
     Ok(())
 }
 
-/// Whether hooks have mounted something below the tree that is still there.
-pub(super) fn others(dib: &Dib) -> Result<bool, StepError> {
-    let own = own(dib);
-    Ok(below(&dib.mount())?.iter().any(|at| !own.contains(at)))
+/// A directory of `DIB_IMAGE_CACHE` that a hook has bound into the tree: packages that are downloaded stay there. A layer can end and
+/// begin with it: it is bound again. Nothing else of the host comes back by what a layer says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Bound {
+    /// From the image cache.
+    from: PathBuf,
+    /// From the root of the tree.
+    at: PathBuf,
+}
+
+/// What hooks have mounted below the tree that is still there, the first one first. `None`: something is among it that cannot be mounted
+/// again.
+pub(super) fn bound(dib: &Dib) -> Result<Option<Vec<Bound>>, StepError> {
+    let (own, mount) = (own(dib), dib.mount());
+    let mut found = Vec::new();
+    for Mounted { root, at } in mounted_below(&mount)?.into_iter().rev().filter(|it| !own.contains(&it.at)) {
+        let Some(from) = in_cache(&dib.image_cache(), &root, &at) else { return Ok(None) };
+        found.push(Bound { from, at: at.strip_prefix(&mount).unwrap_or(&at).to_owned() });
+    }
+    Ok(Some(found))
+}
+
+/// The path from the image cache of the directory that is mounted at `at`, and that its filesystem knows as `root`.
+fn in_cache(cache: &Path, root: &Path, at: &Path) -> Option<PathBuf> {
+    let file = |path: &Path| path.metadata().ok().filter(std::fs::Metadata::is_dir).map(|it| (it.dev(), it.ino()));
+    let mounted = file(at)?;
+    // Where the filesystem of the cache is mounted does not matter so.
+    let parts: Vec<Component<'_>> = root.components().filter(|part| matches!(part, Component::Normal(_))).collect();
+    let ends = (0..parts.len()).map(|first| parts[first..].iter().collect::<PathBuf>());
+    ends.into_iter().find(|end| file(&cache.join(end)) == Some(mounted))
+}
+
+/// Mounts it again, in another place or another build.
+pub(super) fn bind_again(dib: &Dib) -> Result<(), StepError> {
+    let (tree, cache) = (dib.tree()?, dib.image_cache());
+    for Bound { from, at } in &dib.bound {
+        if from.components().any(|part| !matches!(part, Component::Normal(_))) {
+            return Err(StepError::Plan("a layer that binds what is not in the image cache"));
+        }
+        let from = cache.join(from);
+        std::fs::create_dir_all(&from).map_err(StepError::io("make", &from))?;
+        mounts::bind(&tree, &from, &TargetPath::new("/").join(at), Access::ReadWrite)?;
+    }
+    Ok(())
 }
 
 fn own(dib: &Dib) -> [PathBuf; 5] {
     ["proc", "dev", "dev/pts", "dev/shm", "sys"].map(|dir| dib.mount().join(dir))
 }
 
-/// Mount points below a directory, the last one first.
-fn below(dir: &Path) -> Result<Vec<PathBuf>, StepError> {
-    let table = Path::new("/proc/self/mountinfo");
-    let text = std::fs::read(table).map_err(StepError::io("read", table))?;
-    let points = text.split(|byte| *byte == b'\n').filter_map(point);
-    let mut points: Vec<PathBuf> = points.filter(|point| point.starts_with(dir) && point != dir).collect();
-    points.reverse();
-    Ok(points)
+/// A line of mountinfo: what is mounted, from the root of its filesystem, and where.
+#[derive(Debug, PartialEq, Eq)]
+struct Mounted {
+    root: PathBuf,
+    at: PathBuf,
 }
 
-/// The mount point of a line (proc_pid_mountinfo(5), field 5), in which blanks and the like are octal.
-fn point(line: &[u8]) -> Option<PathBuf> {
-    let field = line.split(|byte| *byte == b' ').nth(4)?;
+/// Mount points below a directory, the last one first.
+fn below(dir: &Path) -> Result<Vec<PathBuf>, StepError> {
+    Ok(mounted_below(dir)?.into_iter().map(|mounted| mounted.at).collect())
+}
+
+fn mounted_below(dir: &Path) -> Result<Vec<Mounted>, StepError> {
+    let table = Path::new("/proc/self/mountinfo");
+    let text = std::fs::read(table).map_err(StepError::io("read", table))?;
+    let all = text.split(|byte| *byte == b'\n').filter_map(mounted);
+    let mut found: Vec<Mounted> = all.filter(|it| it.at.starts_with(dir) && it.at != dir).collect();
+    found.reverse();
+    Ok(found)
+}
+
+/// Fields 4 and 5 of a line (proc_pid_mountinfo(5)).
+fn mounted(line: &[u8]) -> Option<Mounted> {
+    let mut fields = line.split(|byte| *byte == b' ').skip(3);
+    Some(Mounted { root: unquoted(fields.next()?), at: unquoted(fields.next()?) })
+}
+
+/// Blanks and the like are octal.
+fn unquoted(field: &[u8]) -> PathBuf {
     let mut path = Vec::with_capacity(field.len());
     let mut rest = field;
     while let [first, behind @ ..] = rest {
@@ -109,7 +167,7 @@ fn point(line: &[u8]) -> Option<PathBuf> {
             }
         }
     }
-    Some(PathBuf::from(std::ffi::OsString::from_vec(path)))
+    PathBuf::from(std::ffi::OsString::from_vec(path))
 }
 
 #[cfg(test)]
@@ -119,7 +177,21 @@ mod tests {
     #[test]
     fn mount_points_are_read_with_their_blanks() {
         let line = br"36 35 98:0 / /mnt/a\040b rw,noatime - ext4 /dev/root rw";
-        assert_eq!(point(line), Some(PathBuf::from("/mnt/a b")));
-        assert_eq!(point(b"36 35"), None);
+        assert_eq!(mounted(line), Some(Mounted { root: "/".into(), at: "/mnt/a b".into() }));
+        assert_eq!(mounted(b"36 35"), None);
+    }
+
+    #[test]
+    fn what_is_bound_is_found_in_the_image_cache() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = dir.path().join("home/cache");
+        std::fs::create_dir_all(cache.join("apt/debian")).unwrap();
+        std::fs::create_dir_all(dir.path().join("elsewhere/apt/debian")).unwrap();
+        let at = |path: &str| dir.path().join(path);
+        // A bind of a directory is that directory.
+        let found = |root: &str, at: &Path| in_cache(&cache, Path::new(root), at);
+        assert_eq!(found("/v/home/cache/apt/debian", &cache.join("apt/debian")), Some("apt/debian".into()));
+        assert_eq!(found("/v/elsewhere/apt/debian", &at("elsewhere/apt/debian")), None);
+        assert_eq!(found("/", &cache), None);
     }
 }

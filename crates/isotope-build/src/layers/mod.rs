@@ -197,13 +197,14 @@ pub(crate) fn done(build: &mut Build<'_>, index: usize) -> Result<(), StepError>
 fn keep(layers: &mut Layers, build: &mut Build<'_>, index: usize) -> Result<(), StepError> {
     let Some(Link { key: Some(key), ends_layer: true, .. }) = layers.links.get(index) else { return Ok(()) };
     let key = key.clone();
-    state::save(build)?;
     let Some(stack) = layers.stack.take() else { return Err(StepError::Plan("a layer under a layer")) };
     if !leave(build)? {
         build.events.note("no layer ends here: hooks have mounted something in the tree");
         layers.stack = Some(stack);
         return Ok(());
     }
+    // With what is to be mounted again.
+    state::save(build)?;
     if let Err(error) = stack.unmount() {
         // Something is still open there. What follows goes into the same layer.
         build.events.note(format!("no layer ends here: {error}"));
@@ -254,7 +255,7 @@ fn describe(layers: &Layers, plan: &Plan, key: Key, below: Option<&Held>, index:
 
 /// Nothing of the work directory is held open or mounted over. `false`: something is, and stays so.
 fn leave(build: &mut Build<'_>) -> Result<bool, StepError> {
-    if let Some(dib) = &build.dib
+    if let Some(dib) = &mut build.dib
         && !crate::dib::leave(dib, &build.events)?
     {
         return Ok(false);
