@@ -109,15 +109,25 @@ impl Registry {
         Ok(Some(Found { key: key.clone(), artifact, digest }))
     }
 
+    /// What came was what its digests say, and is of no use all the same: it is refused, and a push replaces it.
+    pub fn refuse(&self, key: &Key, why: String) -> RegistryError {
+        self.remember(key);
+        self.refusal(key, why)
+    }
+
     /// The error that refuses what stands under a key.
     pub(crate) fn refusal(&self, key: &Key, why: String) -> RegistryError {
         RegistryError::Refused { at: self.client.at(key.as_str()), why }
     }
 
-    /// Remembers that what stands under a key was refused: a push replaces it.
+    fn remember(&self, key: &Key) {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).insert(key.as_str().to_owned());
+    }
+
+    /// Remembers if what stands under a key was refused.
     pub(crate) fn noted<T>(&self, key: &Key, result: Result<T, RegistryError>) -> Result<T, RegistryError> {
         if matches!(&result, Err(error) if error.is_refusal()) {
-            self.refused.lock().unwrap_or_else(PoisonError::into_inner).insert(key.as_str().to_owned());
+            self.remember(key);
         }
         result
     }
