@@ -90,7 +90,7 @@ fn execute(orders: Orders<'_>, events: &Events) -> Result<Report, Box<Failure>> 
     };
     let ground = Work::ground(orders.work, &orders.cache.mount()).map_err(fail)?;
     let total = orders.plan.with_inputs().map(|plan| plan.steps.len()).sum();
-    let shared = Arc::new(Shared::of(orders.options).map_err(fail)?);
+    let shared = Arc::new(Shared::of(orders.options, events).map_err(fail)?);
     let steps = Vec::with_capacity(total);
     let mut course = Course { orders, events, shared, start, total, before: 0, steps };
     let mut warnings = Vec::new();
@@ -111,8 +111,8 @@ fn execute(orders: Orders<'_>, events: &Events) -> Result<Report, Box<Failure>> 
         // What plans before this one warned of is among what it kept.
         let report =
             Report { manifest: manifest::path(orders.plan, orders.options), ..course.report(&products, vec![]) };
-        image.give(layers, orders.plan, events);
-        layers.give(events).map_err(fail)?;
+        image.give(layers, orders.plan);
+        layers.give().map_err(fail)?;
         return Ok(report);
     }
     let mut build = prepare(orders.plan, orders, events, work, layers).map_err(fail)?;
@@ -126,9 +126,9 @@ fn execute(orders: Orders<'_>, events: &Events) -> Result<Report, Box<Failure>> 
         image.keep(orders, &build.products.outputs, &report).map_err(fail)?;
     }
     if let Some(layers) = &build.layers {
-        layers.give(events).map_err(fail)?;
+        layers.give().map_err(fail)?;
         if let Some(image) = &build.image {
-            image.give(layers, orders.plan, events);
+            image.give(layers, orders.plan);
         }
     }
     Ok(report)
@@ -150,12 +150,12 @@ fn beforehand(
     let keyed = keyed.map(|outside| Layers::of(plan, &outside, orders, &course.shared));
     let layers = keyed.transpose().map_err(fail)?;
     let taken = match (&composed, &layers) {
-        (Some(composed), Some(layers)) if !current => composed.take(orders, layers, events).map_err(fail)?,
+        (Some(composed), Some(layers)) if !current => composed.take(orders, layers).map_err(fail)?,
         _ => false,
     };
     if let Some(composed) = composed.as_ref().filter(|_| current || taken) {
         course.pass(plan, &composed.name());
-        give(Some(composed), layers.as_ref(), events).map_err(fail)?;
+        give(Some(composed), layers.as_ref()).map_err(fail)?;
         return Ok(Vec::new());
     }
     let mut build = prepare(plan, orders, events, work, layers).map_err(fail)?;
@@ -163,16 +163,16 @@ fn beforehand(
     if let Some(composed) = &composed {
         composed.note().map_err(fail)?;
     }
-    give(composed.as_ref(), build.layers.as_ref(), events).map_err(fail)?;
+    give(composed.as_ref(), build.layers.as_ref()).map_err(fail)?;
     build.work.empty_tree().map_err(fail)?;
     Ok(build.products.warnings)
 }
 
 /// Gives a compose and its layers to the registry that wants them.
-fn give(composed: Option<&Composed<'_>>, layers: Option<&Layers>, events: &Events) -> Result<(), StepError> {
+fn give(composed: Option<&Composed<'_>>, layers: Option<&Layers>) -> Result<(), StepError> {
     let Some(layers) = layers else { return Ok(()) };
-    layers.give(events)?;
-    composed.map_or(Ok(()), |composed| composed.give(layers, events))
+    layers.give()?;
+    composed.map_or(Ok(()), |composed| composed.give(layers))
 }
 
 /// The way through the steps of all plans of a build.

@@ -191,8 +191,7 @@ impl Registry {
     /// The directory cannot be packed, or the registry does not take it.
     pub fn store(
         &self,
-        kind: Kind,
-        tag: &str,
+        (kind, tag): (Kind, &str),
         description: &[u8],
         upper: &Path,
         scratch: &Path,
@@ -261,7 +260,7 @@ fn small(bytes: &[u8]) -> io::Result<File> {
 
 fn archive_of(manifest: &Manifest, kind: Kind) -> Result<Descriptor, String> {
     if manifest.artifact_type.as_deref() != Some(kind.artifact_type()) || manifest.media_type != MANIFEST_TYPE {
-        return Err(format!("it is something else than a {} of Isotope", kind.name()));
+        return Err(format!("it is no {} of Isotope", kind.name()));
     }
     if manifest.schema_version != 2 || manifest.config.media_type != kind.description_type() {
         return Err("its description is of a form that this Isotope does not know".to_owned());

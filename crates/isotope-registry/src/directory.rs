@@ -38,7 +38,7 @@ impl Registry {
         let Directory { kind, key, name, facts } = what.clone();
         let digest = content::digest(dir)?;
         let description = Description { format: kind.format(), key, name, facts, digest };
-        self.put(kind, &what.key, &description, dir, scratch)
+        self.put((kind, &what.key), &description, dir, scratch)
     }
 
     /// Looks for a directory; `None` if there is none of that key.
@@ -48,7 +48,7 @@ impl Registry {
     pub fn find_directory(&self, kind: Kind, key: &Key) -> Result<Option<(Directory, Found)>, RegistryError> {
         let Some(found) = self.find(kind, key)? else { return Ok(None) };
         let read = serde_json::from_slice(found.description())
-            .map_err(|error| self.refusal(key, format!("its description is none of a {}: {error}", kind.name())));
+            .map_err(|error| self.refusal(key, format!("its description is none of {}s: {error}", kind.name())));
         let Description { format: _, key, name, facts, digest: _ } = self.noted(key, read)?;
         Ok(Some((Directory { kind, key, name, facts }, found)))
     }

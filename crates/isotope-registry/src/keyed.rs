@@ -87,8 +87,7 @@ impl Registry {
     /// The registry does not take it; or it has what an archive cannot carry ([`RegistryError::Pack`]).
     pub fn put(
         &self,
-        kind: Kind,
-        key: &Key,
+        (kind, key): (Kind, &Key),
         description: &impl serde::Serialize,
         dir: &Path,
         scratch: &Path,
@@ -98,7 +97,7 @@ impl Registry {
             path: dir.to_owned(),
             source: error.into(),
         })?;
-        let pushed = self.store(kind, key.as_str(), &description, dir, scratch)?;
+        let pushed = self.store((kind, key.as_str()), &description, dir, scratch)?;
         self.refused.lock().unwrap_or_else(PoisonError::into_inner).remove(key.as_str());
         Ok(pushed)
     }
@@ -137,7 +136,7 @@ impl Registry {
 fn described(bytes: &[u8], kind: Kind, key: &Key) -> Result<String, String> {
     let (name, known) = (kind.name(), kind.format());
     let said: Said =
-        serde_json::from_slice(bytes).map_err(|error| format!("its description is none of a {name}: {error}"))?;
+        serde_json::from_slice(bytes).map_err(|error| format!("its description is none of {name}s: {error}"))?;
     if said.key != *key {
         return Err(format!("it is the {name} {}", said.key));
     }
@@ -165,7 +164,7 @@ mod tests {
             value["digest"] = serde_json::Value::Null;
             assert!(read(&value, &one).unwrap_err().contains("does not say"));
             let why = described(b"{}", kind, &one).unwrap_err();
-            assert!(why.contains(&format!("none of a {}", kind.name())), "{why}");
+            assert!(why.contains(&format!("none of {}s", kind.name())), "{why}");
         }
     }
 }

@@ -22,7 +22,7 @@ impl Registry {
         }
         let Some(found) = self.find(Kind::Layer, key)? else { return Ok(None) };
         let read = serde_json::from_slice(found.description())
-            .map_err(|error| self.refusal(key, format!("its description is none of a layer: {error}")));
+            .map_err(|error| self.refusal(key, format!("its description is none of layers: {error}")));
         let layer: Layer = self.noted(key, read)?;
         let staging = into.stage()?;
         self.take(&found, &staging.upper())?;
@@ -62,6 +62,6 @@ impl Registry {
         of.with_digest(held)?;
         // When and where it was made is this machine's business, and so is whether its disk has it.
         let layer = Layer { boot_id: None, ..held.layer.clone() };
-        self.put(Kind::Layer, &layer.key, &layer, &held.upper(), of.dir())
+        self.put((Kind::Layer, &layer.key), &layer, &held.upper(), of.dir())
     }
 }

@@ -148,7 +148,7 @@ fn host_content_that_is_not_the_descriptions_is_refused_and_replaced() {
     scene
         .server
         .registry()
-        .store(Kind::Layer, key.as_str(), &description, &scene.other.upper(), scene.filled.dir())
+        .store((Kind::Layer, key.as_str()), &description, &scene.other.upper(), scene.filled.dir())
         .unwrap();
     scene.refused("its content has the digest");
     scene.comes();
@@ -169,6 +169,6 @@ fn host_something_else_under_the_key_is_refused_and_replaced() {
     std::fs::create_dir_all(&revision).unwrap();
     std::fs::write(revision.join("link"), digest.as_str()).unwrap();
     std::fs::write(scene.server.tag(&scene.one.layer.key), digest.as_str()).unwrap();
-    scene.refused("something else than a layer of Isotope");
+    scene.refused("it is no layer of Isotope");
     scene.comes();
 }

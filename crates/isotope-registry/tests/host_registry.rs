@@ -48,7 +48,8 @@ fn host_a_layer_comes_back_as_it_went() {
 
     // The same content makes the same archive, which needs no second transfer: only the description goes.
     let description = serde_json::to_vec(&held.layer).unwrap();
-    let again = server.registry().store(Kind::Layer, "another-tag", &description, &pulled.upper(), two.dir()).unwrap();
+    let again =
+        server.registry().store((Kind::Layer, "another-tag"), &description, &pulled.upper(), two.dir()).unwrap();
     assert_eq!(again, Pushed::Sent { bytes: description.len() as u64 });
 }
 

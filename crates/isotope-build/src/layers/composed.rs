@@ -8,7 +8,6 @@ use super::{Layers, Outside, program};
 use crate::compose;
 use crate::engine::Orders;
 use crate::error::StepError;
-use crate::event::Events;
 use crate::options::Refresh;
 use isotope_cache::{Inputs, Key};
 use isotope_ostree::{Checksum, Mode, Repo};
@@ -75,7 +74,7 @@ impl<'a> Composed<'a> {
     }
 
     /// Takes the commit from a registry, if it is the next one of this repository, or its first. Says whether that was so.
-    pub(crate) fn take(&self, orders: Orders<'_>, layers: &Layers, events: &Events) -> Result<bool, StepError> {
+    pub(crate) fn take(&self, orders: Orders<'_>, layers: &Layers) -> Result<bool, StepError> {
         let Some(key) = self.key.as_ref().filter(|_| orders.options.refresh == Refresh::Nothing) else {
             return Ok(false);
         };
@@ -85,7 +84,7 @@ impl<'a> Composed<'a> {
             head.is_none() || is_head(COMMIT) || is_head(PARENT)
         };
         let take = |what: &Directory, dir: &Path| self.take_from(dir, &what.facts);
-        let taken = layers.shared.bring((Kind::Compose, key), &layers.store, events, &follows, &take);
+        let taken = layers.shared.bring((Kind::Compose, key), &layers.store, &follows, &take);
         if taken.is_some() {
             self.note()?;
         }
@@ -111,10 +110,10 @@ impl<'a> Composed<'a> {
     }
 
     /// Gives the commit to the registry that wants it.
-    pub(crate) fn give(&self, layers: &Layers, events: &Events) -> Result<(), StepError> {
+    pub(crate) fn give(&self, layers: &Layers) -> Result<(), StepError> {
         let OstreeCommit { repo, reference, .. } = self.commit;
         let Some((key, head)) = self.key.as_ref().zip(self.head()?) else { return Ok(()) };
-        layers.shared.give((Kind::Compose, key, reference), &layers.store, events, |dir| {
+        layers.shared.give((Kind::Compose, key, reference), &layers.store, |dir| {
             let source = Repo::open(repo)?;
             let alone = Repo::create(dir, Mode::Archive)?;
             alone.set_fsync(false);

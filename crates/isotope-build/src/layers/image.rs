@@ -105,7 +105,7 @@ impl Image {
             return Ok(None);
         }
         if !kept::has(&self.dir, exports) {
-            self.bring(layers, orders, events)?;
+            self.bring(layers, orders)?;
         }
         let Some(facts) = self.facts().filter(|_| kept::has(&self.dir, exports)) else { return Ok(None) };
         let out_dir = &orders.options.out_dir;
@@ -141,7 +141,7 @@ impl Image {
     }
 
     /// Takes the image from a registry, if one has it.
-    fn bring(&self, layers: &Layers, orders: Orders<'_>, events: &Events) -> Result<(), StepError> {
+    fn bring(&self, layers: &Layers, orders: Orders<'_>) -> Result<(), StepError> {
         let take = |_: &Directory, dir: &Path| {
             if !kept::has(dir, &orders.plan.exports) || !dir.join(FACTS).is_file() {
                 return Err("it does not hold the outputs of its key".to_owned());
@@ -153,7 +153,7 @@ impl Image {
             }
             .map_err(|error| format!("it cannot be put at {}: {error}", self.dir.display()))
         };
-        let brought = layers.shared.bring((Kind::Image, &self.key), &layers.store, events, &|_| true, &take);
+        let brought = layers.shared.bring((Kind::Image, &self.key), &layers.store, &|_| true, &take);
         if brought.is_some() {
             self.used();
             self.forget_old(&orders.plan.name)?;
@@ -162,8 +162,8 @@ impl Image {
     }
 
     /// Gives the image to the registry that wants it.
-    pub(crate) fn give(&self, layers: &Layers, plan: &Plan, events: &Events) {
-        layers.shared.give((Kind::Image, &self.key, &plan.name), &layers.store, events, |dir| {
+    pub(crate) fn give(&self, layers: &Layers, plan: &Plan) {
+        layers.shared.give((Kind::Image, &self.key, &plan.name), &layers.store, |dir| {
             kept::share(&self.dir, dir).map_err(|error| StepError::Kept(Box::new(error)))?;
             side_outputs::link(&self.dir.join(BESIDE), &dir.join(BESIDE))?;
             let facts = self.dir.join(FACTS);

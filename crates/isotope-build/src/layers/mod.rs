@@ -128,7 +128,7 @@ impl Layers {
         for key in links[limit..].iter().filter_map(|link| link.key.as_ref()) {
             store.remove(key)?;
         }
-        let (held, reused) = longest(&links[..limit.min(stop)], store, &self.shared, events)?;
+        let (held, reused) = longest(&links[..limit.min(stop)], store, &self.shared)?;
         story::tell(plan, store, links, reused, events)?;
         let stack = Stack::mount(work.dir(), held, store.stage()?)?;
         self.stack = Some(stack);
@@ -163,10 +163,10 @@ impl Layers {
     }
 
     /// Gives the layers that the store has to the registry that wants them.
-    pub(crate) fn give(&self, events: &Events) -> Result<(), StepError> {
+    pub(crate) fn give(&self) -> Result<(), StepError> {
         if self.shared.gives() {
             let (mut held, _) = find(&|key| Ok(self.store.get(key)?), &self.links)?;
-            self.shared.give_layers(&mut held, &self.store, events);
+            self.shared.give_layers(&mut held, &self.store);
         }
         Ok(())
     }
@@ -294,16 +294,16 @@ fn find(get: &Get<'_>, links: &[Link]) -> Result<(Vec<Held>, usize), StepError> 
 }
 
 /// The same, with what registries have: if one has a longer run than the store, its layers are brought.
-fn longest(links: &[Link], store: &Store, shared: &Shared, events: &Events) -> Result<(Vec<Held>, usize), StepError> {
+fn longest(links: &[Link], store: &Store, shared: &Shared) -> Result<(Vec<Held>, usize), StepError> {
     let get = |key: &Key| Ok(store.get(key)?);
     let own = find(&get, links)?;
     let keys = |links: &[Link]| -> Vec<Key> {
         links.iter().filter(|link| link.ends_layer).filter_map(|link| link.key.clone()).collect()
     };
     let (mut run, longer) = (keys(&links[..own.1]), keys(&links[own.1..]));
-    let Some(last) = longer.iter().rposition(|key| shared.has_layer(key, events)) else { return Ok(own) };
+    let Some(last) = longer.iter().rposition(|key| shared.has_layer(key)) else { return Ok(own) };
     run.extend_from_slice(&longer[..=last]);
-    shared.bring_layers(&run, store, events)?;
+    shared.bring_layers(&run, store)?;
     find(&get, links)
 }
 

@@ -13,10 +13,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The registries of a build.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Shared {
     from: Vec<Source>,
     to: Option<Arc<Registry>>,
+    events: Events,
 }
 
 /// A registry that things are taken from.
@@ -35,9 +36,10 @@ impl From<RegistryError> for StepError {
 
 impl Source {
     /// What an answer has brought; what is wrong with it is told.
-    fn heard<T>(&self, kind: Kind, key: &Key, answer: Result<Option<T>, RegistryError>, events: &Events) -> Option<T> {
+    fn heard<T>(&self, kind: Kind, key: &Key, answer: Result<Option<T>, StepError>, events: &Events) -> Option<T> {
         answer.unwrap_or_else(|error| {
-            self.lost.store(!error.is_refusal(), Ordering::Relaxed);
+            let refused = matches!(&error, StepError::Registry(error) if error.is_refusal());
+            self.lost.store(!refused, Ordering::Relaxed);
             events.warning(format!("{} {} is not taken, and built instead: {error}", kind.name(), key.short()));
             None
         })
@@ -46,9 +48,10 @@ impl Source {
 
 impl Shared {
     /// Reads what the options name; nothing is asked yet.
-    pub(crate) fn of(options: &BuildOptions) -> Result<Self, StepError> {
+    pub(crate) fn of(options: &BuildOptions, events: &Events) -> Result<Self, StepError> {
+        let events = events.clone();
         if options.offline {
-            return Ok(Self::default());
+            return Ok(Self { from: Vec::new(), to: None, events });
         }
         let parse = |text: &String| Registry::parse(text, &options.credentials).map(Arc::new).map_err(StepError::from);
         let source =
@@ -58,7 +61,7 @@ impl Shared {
         // What was refused is replaced: that must be known where it is given.
         let same = |to: &Arc<Registry>| from.iter().find(|it| it.registry.place() == to.place());
         let to = to.map(|to| same(&to).map_or(to, |source| Arc::clone(&source.registry)));
-        Ok(Self { from, to })
+        Ok(Self { from, to, events })
     }
 
     /// Whether anything is given.
@@ -71,16 +74,16 @@ impl Shared {
     }
 
     /// Whether some registry says that it has a layer.
-    pub(super) fn has_layer(&self, key: &Key, events: &Events) -> bool {
+    pub(super) fn has_layer(&self, key: &Key) -> bool {
         self.sources().any(|source| {
             let answer = source.registry.has(key).map(|has| has.then_some(()));
-            source.heard(Kind::Layer, key, answer, events).is_some()
+            source.heard(Kind::Layer, key, answer.map_err(StepError::from), &self.events).is_some()
         })
     }
 
     /// Brings those layers into the store that it does not have, each from the first registry that has it and whose layer is what it
     /// says it is.
-    pub(super) fn bring_layers(&self, keys: &[Key], store: &Store, events: &Events) -> Result<(), StepError> {
+    pub(super) fn bring_layers(&self, keys: &[Key], store: &Store) -> Result<(), StepError> {
         for source in self.sources() {
             let mut absent = Vec::new();
             for key in keys {
@@ -89,9 +92,9 @@ impl Shared {
                 }
             }
             for (key, answer) in absent.iter().zip(source.registry.pull_all(&absent, store)) {
-                if let Some(held) = source.heard(Kind::Layer, key, answer, events) {
+                if let Some(held) = source.heard(Kind::Layer, key, answer.map_err(StepError::from), &self.events) {
                     let what = held.layer.steps.last().map_or("", |step| step.id.as_str());
-                    events.note(format!("pulled layer {} ({what}, {} bytes)", key.short(), held.layer.bytes));
+                    self.events.note(format!("pulled layer {} ({what}, {} bytes)", key.short(), held.layer.bytes));
                 }
             }
         }
@@ -99,11 +102,11 @@ impl Shared {
     }
 
     /// Gives the layers of a build that is done.
-    pub(super) fn give_layers(&self, layers: &mut [Held], store: &Store, events: &Events) {
+    pub(super) fn give_layers(&self, layers: &mut [Held], store: &Store) {
         let Some(registry) = &self.to else { return };
         for held in layers {
             let key = held.layer.key.clone();
-            told(Kind::Layer, &key, registry.push(held, store), events);
+            told(Kind::Layer, &key, registry.push(held, store), &self.events);
         }
     }
 
@@ -113,7 +116,6 @@ impl Shared {
         &self,
         (kind, key): (Kind, &Key),
         store: &Store,
-        events: &Events,
         wanted: &dyn Fn(&Directory) -> bool,
         take: &dyn Fn(&Directory, &Path) -> Result<T, String>,
     ) -> Option<T> {
@@ -127,10 +129,10 @@ impl Shared {
                 let staging = store.stage()?;
                 registry.take(&found, &staging.upper())?;
                 let taken = take(&what, &staging.upper()).map_err(|why| registry.refuse(key, why))?;
-                events.note(format!("pulled {} {} ({})", kind.name(), key.short(), what.name));
-                Ok(Some(taken))
+                self.events.note(format!("pulled {} {} ({})", kind.name(), key.short(), what.name));
+                Ok::<_, StepError>(Some(taken))
             };
-            source.heard(kind, key, bring(), events)
+            source.heard(kind, key, bring(), &self.events)
         })
     }
 
@@ -139,7 +141,6 @@ impl Shared {
         &self,
         (kind, key, name): (Kind, &Key, &str),
         store: &Store,
-        events: &Events,
         fill: impl FnOnce(&Path) -> Result<BTreeMap<String, String>, StepError>,
     ) {
         let Some(registry) = &self.to else { return };
@@ -153,9 +154,9 @@ impl Shared {
             Ok::<_, StepError>(registry.put_directory(&what, &staging.upper(), store.dir())?)
         };
         match give() {
-            Err(StepError::Registry(error)) => told(kind, key, Err(*error), events),
-            Err(error) => events.warning(format!("{} {} is not pushed: {error}", kind.name(), key.short())),
-            Ok(pushed) => told(kind, key, Ok(pushed), events),
+            Err(StepError::Registry(error)) => told(kind, key, Err(*error), &self.events),
+            Err(error) => self.events.warning(format!("{} {} is not pushed: {error}", kind.name(), key.short())),
+            Ok(pushed) => told(kind, key, Ok(pushed), &self.events),
         }
     }
 }
