@@ -392,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shared_says_nothing_of_this_host_and_gives_the_same_outputs() {
+    fn what_is_shared_says_nothing_of_this_machine_and_gives_the_same_outputs() {
         let made = made();
         let shared = made.path("shared");
         std::fs::create_dir(&shared).unwrap();
