@@ -151,6 +151,8 @@ impl Image {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
                 _ => std::fs::rename(dir, &self.dir),
             }
+            // Another build may have put the same one there meanwhile.
+            .or_else(|error| if kept::has(&self.dir, &orders.plan.exports) { Ok(()) } else { Err(error) })
             .map_err(|error| format!("it cannot be put at {}: {error}", self.dir.display()))
         };
         let brought = layers.shared.bring((Kind::Image, &self.key), &layers.store, &|_| true, &take);
