@@ -1,6 +1,7 @@
 //! Shared support of the end-to-end tests: the `isotope` binary, scratch directories, what a build may leave behind.
 
 pub mod leaks;
+pub mod registry;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

@@ -1,57 +1,13 @@
 //! `isotope cache push` and `pull` with Debian's docker-registry: layers come with all that is below them, and exit codes say what is wrong.
 
 use isotope_sys::command::Tool;
+use isotope_tests::registry::Server;
 use isotope_tests::{isotope_command, scratch};
-use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Child, Output, Stdio};
-use std::time::Duration;
+use std::process::Output;
 
-struct Server {
-    dir: tempfile::TempDir,
-    port: u16,
-    child: Child,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
-    }
-}
-
-impl Server {
-    fn start() -> Self {
-        Self::start_with(|_| String::new())
-    }
-
-    /// With more lines below `http:`.
-    fn start_with(more: impl Fn(&Path) -> String) -> Self {
-        let dir = scratch("registry");
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let config = dir.path().join("config.yml");
-        let data = dir.path().join("data");
-        let text = format!(
-            "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp:\n  addr: \"127.0.0.1:{port}\"\n{}",
-            data.display(),
-            more(dir.path())
-        );
-        std::fs::write(&config, text).unwrap();
-        let tool = Tool::new("docker-registry").arg("serve").arg(&config);
-        let child = tool.spawn(Stdio::null(), Stdio::null(), Stdio::null()).unwrap();
-        let server = Self { dir, port, child };
-        for _ in 0..600 {
-            if TcpStream::connect(("127.0.0.1", port)).is_ok() {
-                return server;
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        panic!("docker-registry does not listen");
-    }
-
-    fn place(&self) -> String {
-        format!("127.0.0.1:{}/team/cache", self.port)
-    }
+fn start() -> Server {
+    Server::start(scratch("registry"), |_| String::new())
 }
 
 /// A layer as a build leaves it.
@@ -75,7 +31,7 @@ fn run(cache: &Path, args: &[&str]) -> (Output, String) {
 
 #[test]
 fn host_layers_are_shared_with_those_below_them() {
-    let server = Server::start();
+    let server = start();
     let (one, two) = (server.dir.path().join("one"), server.dir.path().join("two"));
     let [base, top, alone] = ["a", "b", "c"].map(|digit| digit.repeat(64));
     layer(&one, &base, None, "packages");
@@ -106,7 +62,7 @@ fn host_layers_are_shared_with_those_below_them() {
 
 #[test]
 fn host_exit_codes_say_what_is_wrong() {
-    let server = Server::start();
+    let server = start();
     let cache = server.dir.path().join("cache");
     layer(&cache, &"a".repeat(64), None, "packages");
     layer(&cache, &"ab".repeat(32), None, "packages");
@@ -127,7 +83,7 @@ fn host_exit_codes_say_what_is_wrong() {
 
 #[test]
 fn host_https_is_spoken_with_whom_the_host_trusts() {
-    let server = Server::start_with(|dir| {
+    let server = Server::start(scratch("registry"), |dir| {
         let (key, certificate) = (dir.join("key.pem"), dir.join("certificate.pem"));
         let openssl = Tool::new("openssl").args([
             "req",
@@ -163,21 +119,10 @@ fn host_https_is_spoken_with_whom_the_host_trusts() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// Builds a small image of `cache`; what it said.
-fn build(cache: &Path, out: &Path, more: &[&str]) -> String {
+/// Builds a small image of `cache` to some formats; what it said.
+fn build_to(formats: &str, cache: &Path, out: &Path, more: &[&str]) -> String {
     let output = isotope_command(cache)
-        .args([
-            "build",
-            "--log-format",
-            "text",
-            "tiny-os",
-            "tiny-disk",
-            "-o",
-            "tiny",
-            "-t",
-            "tar,qcow2",
-            "--output-dir",
-        ])
+        .args(["build", "--log-format", "text", "tiny-os", "tiny-disk", "-o", "tiny", "-t", formats, "--output-dir"])
         .arg(out)
         .args(more)
         .env("SOURCE_DATE_EPOCH", "1767225600")
@@ -188,34 +133,99 @@ fn build(cache: &Path, out: &Path, more: &[&str]) -> String {
     text
 }
 
+fn build(cache: &Path, out: &Path, more: &[&str]) -> String {
+    build_to("tar,qcow2", cache, out, more)
+}
+
+/// The keys in a part of a cache.
+fn keys(part: &Path) -> Vec<String> {
+    let names = part.read_dir().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.len() == 64).collect()
+}
+
 #[test]
 fn host_an_empty_machine_starts_warm_and_builds_what_was_tampered_with() {
-    let server = Server::start();
+    let server = start();
     let (place, at) = (server.place(), |name: &str| server.dir.path().join(name));
     let first = build(&at("one"), &at("out-1"), &["--cache-to", &place]);
-    assert!(first.contains("pushed layer"), "{first}");
-    let warm = build(&at("two"), &at("out-2"), &["--cache-from", &place]);
-    assert!(warm.contains("pulled layer") && !warm.contains("has not been done before"), "{warm}");
-    let tar = |out: &str| std::fs::read(at(out).join("tiny.tar.zst")).unwrap();
-    assert!(tar("out-1") == tar("out-2"), "a warm start gives another tree");
+    assert!(first.contains("pushed layer") && first.contains("pushed image"), "{first}");
+    let same = |out: &str, name: &str| {
+        std::fs::read(at(out).join(name)).unwrap() == std::fs::read(at("out-1").join(name)).unwrap()
+    };
 
-    // Every blob of some size gets another byte in its middle.
-    let mut stack = vec![at("data")];
-    while let Some(dir) = stack.pop() {
-        for entry in dir.read_dir().unwrap().flatten() {
-            let path = entry.path();
-            if path.is_dir() {
-                stack.push(path);
-            } else if path.file_name().is_some_and(|name| name == "data") && entry.metadata().unwrap().len() > 10_000 {
-                let mut bytes = std::fs::read(&path).unwrap();
-                let middle = bytes.len() / 2;
-                bytes[middle] ^= 1;
-                std::fs::write(&path, bytes).unwrap();
-            }
-        }
+    // The outputs come, and no layer is needed for them.
+    let warm = build(&at("two"), &at("out-2"), &["--cache-from", &place]);
+    assert!(warm.contains("pulled image") && warm.contains("nothing has changed"), "{warm}");
+    assert!(!warm.contains("pulled layer") && keys(&at("two/layers")).is_empty(), "{warm}");
+    for name in ["tiny.tar.zst", "tiny.qcow2", "tiny.manifest.json"] {
+        assert!(same("out-2", name), "a warm start gives another {name}");
     }
-    let refused = build(&at("three"), &at("out-3"), &["--cache-from", &place]);
-    assert!(refused.contains("is not taken, and built instead"), "{refused}");
+    for text in ["image.json", "build.json"] {
+        let image = at("two/images").join(&keys(&at("two/images"))[0]).join(text);
+        let text = std::fs::read_to_string(image).unwrap();
+        assert!(!text.contains(at("one").to_str().unwrap()), "a path of the first machine in {text}");
+        assert!(!text.contains(at("out-1").to_str().unwrap()), "a path of the first machine in {text}");
+    }
+
+    // Other outputs of the same tree: the layers come.
+    let other = build_to("tar", &at("three"), &at("out-3"), &["--cache-from", &place]);
+    assert!(other.contains("pulled layer") && !other.contains("pulled image"), "{other}");
+    assert!(!other.contains("has not been done before") && same("out-3", "tiny.tar.zst"), "{other}");
+
+    // What had not to be built is given all the same; what is there is not sent again.
+    let elsewhere = format!("127.0.0.1:{}/team/elsewhere", server.port);
+    let given = build(&at("one"), &at("out-1"), &["--cache-to", &elsewhere]);
+    assert!(given.contains("nothing has changed") && given.contains("pushed image"), "{given}");
+    assert!(given.contains("pushed layer"), "{given}");
+    let given = build(&at("two"), &at("out-2"), &["--cache-to", &place]);
+    assert!(given.contains("is there already") && !given.contains("pushed"), "{given}");
+
+    server.tamper();
+    let refused = build(&at("four"), &at("out-4"), &["--cache-from", &place, "--cache-to", &place]);
+    for kind in ["image", "layer"] {
+        let line = refused.lines().find(|line| line.contains("is not taken, and built instead") && line.contains(kind));
+        let line = line.unwrap_or_else(|| panic!("no {kind} was refused:\n{refused}"));
+        assert!(line.contains(&place) && line.contains("not what its digest says"), "{line}");
+    }
     // The tree has noise in it: another one says that it was made again.
-    assert!(tar("out-1") != tar("out-3"));
+    assert!(!same("out-4", "tiny.tar.zst"));
+    // What was refused has been replaced.
+    let warm = build(&at("five"), &at("out-5"), &["--cache-from", &place]);
+    assert!(warm.contains("pulled image") && !warm.contains("is not taken"), "{warm}");
+}
+
+#[test]
+fn host_what_stands_under_anothers_key_is_refused_by_name() {
+    let server = start();
+    let (place, at) = (server.place(), |name: &str| server.dir.path().join(name));
+    build(&at("one"), &at("out-1"), &["--cache-to", &place]);
+    let [image] = &keys(&at("one/images"))[..] else { panic!("one build has one image") };
+    build_to("tar", &at("one"), &at("out-1"), &["--cache-to", &place]);
+    let images = keys(&at("one/images"));
+    let other = images.iter().find(|key| *key != image).unwrap();
+    let layers = keys(&at("one/layers"));
+    let link = |key: &str| std::fs::read_to_string(server.tag(key)).unwrap();
+    let (own, anothers, layer) = (link(image), link(other), link(&layers[0]));
+
+    // One image under the key of another one, and an image under the keys of layers.
+    std::fs::write(server.tag(image), &anothers).unwrap();
+    for key in &layers {
+        std::fs::write(server.tag(key), &own).unwrap();
+    }
+    let refused = build(&at("two"), &at("out-2"), &["--cache-from", &place]);
+    let told = |what: &str, why: &str| {
+        let told =
+            refused.lines().any(|line| line.contains(what) && line.contains("built instead") && line.contains(why));
+        assert!(told, "{what}, {why}:\n{refused}");
+    };
+    told(&format!("image {}", &image[..12]), &format!("it is the image {other}"));
+    for key in &layers {
+        told(&format!("layer {}", &key[..12]), "it is no layer of Isotope");
+    }
+    assert!(keys(&at("two/images")) == [image.as_str()] && refused.contains("has not been done before"), "{refused}");
+
+    // A layer under the key of an image.
+    std::fs::write(server.tag(image), layer).unwrap();
+    let refused = build(&at("three"), &at("out-3"), &["--cache-from", &place]);
+    assert!(refused.contains("it is no image of Isotope"), "{refused}");
 }

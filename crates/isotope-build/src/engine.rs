@@ -4,8 +4,9 @@ use crate::build::{Build, Products, Scene, Stage};
 use crate::cache::Cache;
 use crate::error::{IN_THE_TREE, StepError};
 use crate::event::{Event, Events, Failure, FailureClass};
+use crate::layers::composed::Composed;
 use crate::layers::image::Image;
-use crate::layers::{self, Layers, Outside, composed};
+use crate::layers::{self, Layers, Shared};
 use crate::mask::Mask;
 use crate::options::{BuildOptions, OnError};
 use crate::report::{OutputFile, Report, StepTime};
@@ -89,7 +90,9 @@ fn execute(orders: Orders<'_>, events: &Events) -> Result<Report, Box<Failure>> 
     };
     let ground = Work::ground(orders.work, &orders.cache.mount()).map_err(fail)?;
     let total = orders.plan.with_inputs().map(|plan| plan.steps.len()).sum();
-    let mut course = Course { orders, events, total, before: 0, steps: Vec::with_capacity(total) };
+    let shared = Arc::new(Shared::of(orders.options, events).map_err(fail)?);
+    let steps = Vec::with_capacity(total);
+    let mut course = Course { orders, events, shared, start, total, before: 0, steps };
     let mut warnings = Vec::new();
     for (number, input) in orders.plan.inputs.iter().enumerate() {
         let work = Work::begin(&ground, &format!("input-{number}")).map_err(fail)?;
@@ -98,50 +101,35 @@ fn execute(orders: Orders<'_>, events: &Events) -> Result<Report, Box<Failure>> 
     }
     let work = Work::begin(&ground, "image").map_err(fail)?;
     let outside = layers::outside(orders.plan, orders, &work, events).map_err(fail)?;
-    let mut build = prepare(orders.plan, orders, events, work, outside.as_ref()).map_err(fail)?;
-    let given = match build.image.take() {
-        Some(image) => {
-            let given = image.restore(&mut build, orders).map_err(fail)?;
-            build.image = Some(image);
-            given
-        }
-        None => None,
-    };
-    match &given {
-        Some(key) => {
-            course.pass(orders.plan, key);
-            // Those that the same build gave are among what it kept.
-            warnings.clear();
-        }
-        None => {
-            course.run(&mut build)?;
-            warnings.extend(orders.plan.warnings.iter().cloned());
-        }
+    let keyed = outside.map(|outside| Layers::of(orders.plan, &outside, orders, &course.shared));
+    let mut layers = keyed.transpose().map_err(fail)?;
+    let image = layers.as_mut().map(|layers| Image::of(layers, orders)).transpose().map_err(fail)?.flatten();
+    if let Some((image, layers)) = image.as_ref().zip(layers.as_ref())
+        && let Some(products) = image.restore(layers, orders, events).map_err(fail)?
+    {
+        course.pass(orders.plan, image.key().as_str());
+        // What plans before this one warned of is among what it kept.
+        let report =
+            Report { manifest: manifest::path(orders.plan, orders.options), ..course.report(&products, vec![]) };
+        image.give(layers, orders.plan);
+        layers.give().map_err(fail)?;
+        return Ok(report);
     }
-    warnings.append(&mut build.products.warnings);
-    let mut report = Report {
-        name: orders.plan.name.clone(),
-        outputs: build.products.outputs.iter().cloned().map(OutputFile::from).collect(),
-        manifest: None,
-        log: orders.log.to_owned(),
-        duration: start.elapsed(),
-        steps: course.steps,
-        packages: std::mem::take(&mut build.products.packages),
-        commit: build.products.commit.take(),
-        deployed: build.products.deployed.take(),
-        warnings,
-    };
+    let mut build = prepare(orders.plan, orders, events, work, layers).map_err(fail)?;
+    build.image = image;
+    course.run(&mut build)?;
+    warnings.extend(orders.plan.warnings.iter().cloned());
+    let mut report = course.report(&build.products, warnings);
     let geometry = if let Stage::Closed(geometry) = &build.stage { Some(geometry) } else { None };
-    if given.is_none() {
-        report.manifest = manifest::write(orders.plan, orders.options, geometry, &report).map_err(fail)?;
-        if let Some(layers) = &mut build.layers {
-            layers.give(events);
-        }
+    report.manifest = manifest::write(orders.plan, orders.options, geometry, &report).map_err(fail)?;
+    if let Some(image) = &build.image {
+        image.keep(orders, &build.products.outputs, &report).map_err(fail)?;
+    }
+    if let Some(layers) = &build.layers {
+        layers.give().map_err(fail)?;
         if let Some(image) = &build.image {
-            image.keep(orders, &build.products.outputs, &report).map_err(fail)?;
+            image.give(layers, orders.plan);
         }
-    } else {
-        report.manifest = manifest::path(orders.plan, orders.options);
     }
     Ok(report)
 }
@@ -155,29 +143,44 @@ fn beforehand(
 ) -> Result<Vec<String>, Box<Failure>> {
     let (orders, events) = (course.orders, course.events);
     let outside = layers::outside(plan, orders, &work, events).map_err(fail)?;
-    let done = composed::place(plan, orders, outside.as_ref()).map_err(fail)?;
-    if let Some(place) = &done
-        && composed::is_current(plan, place).map_err(fail)?
-    {
-        course.pass(plan, &place.file_name().unwrap_or_default().to_string_lossy());
+    let composed = Composed::of(plan, orders, outside.as_ref()).map_err(fail)?;
+    let current = composed.as_ref().map_or(Ok(false), Composed::is_current).map_err(fail)?;
+    // Where nothing is given, a compose that is current needs no keys.
+    let keyed = outside.filter(|_| !current || course.shared.gives());
+    let keyed = keyed.map(|outside| Layers::of(plan, &outside, orders, &course.shared));
+    let layers = keyed.transpose().map_err(fail)?;
+    let taken = match (&composed, &layers) {
+        (Some(composed), Some(layers)) if !current => composed.take(orders, layers).map_err(fail)?,
+        _ => false,
+    };
+    if let Some(composed) = composed.as_ref().filter(|_| current || taken) {
+        course.pass(plan, &composed.name());
+        give(Some(composed), layers.as_ref()).map_err(fail)?;
         return Ok(Vec::new());
     }
-    let mut build = prepare(plan, orders, events, work, outside.as_ref()).map_err(fail)?;
+    let mut build = prepare(plan, orders, events, work, layers).map_err(fail)?;
     course.run(&mut build)?;
-    if let Some(layers) = &mut build.layers {
-        layers.give(events);
+    if let Some(composed) = &composed {
+        composed.note().map_err(fail)?;
     }
-    if let Some(place) = &done {
-        composed::note(plan, place).map_err(fail)?;
-    }
+    give(composed.as_ref(), build.layers.as_ref()).map_err(fail)?;
     build.work.empty_tree().map_err(fail)?;
     Ok(build.products.warnings)
+}
+
+/// Gives a compose and its layers to the registry that wants them.
+fn give(composed: Option<&Composed<'_>>, layers: Option<&Layers>) -> Result<(), StepError> {
+    let Some(layers) = layers else { return Ok(()) };
+    layers.give()?;
+    composed.map_or(Ok(()), |composed| composed.give(layers))
 }
 
 /// The way through the steps of all plans of a build.
 struct Course<'a> {
     orders: Orders<'a>,
     events: &'a Events,
+    shared: Arc<Shared>,
+    start: Instant,
     /// Steps of all plans.
     total: usize,
     /// Steps of the plans before this one.
@@ -232,6 +235,23 @@ impl Course<'_> {
         self.before += plan.steps.len();
     }
 
+    /// What there is to tell of a build that is done, and warnings before its own; the manifest is not among it.
+    fn report(&mut self, products: &Products, mut warnings: Vec<String>) -> Report {
+        warnings.extend_from_slice(&products.warnings);
+        Report {
+            name: self.orders.plan.name.clone(),
+            outputs: products.outputs.iter().cloned().map(OutputFile::from).collect(),
+            manifest: None,
+            log: self.orders.log.to_owned(),
+            duration: self.start.elapsed(),
+            steps: std::mem::take(&mut self.steps),
+            packages: products.packages.clone(),
+            commit: products.commit.clone(),
+            deployed: products.deployed.clone(),
+            warnings,
+        }
+    }
+
     fn begins(&self, number: usize, step: &Step) -> usize {
         let index = self.before + number + 1;
         let Step { id, title, phase, origin, action: _ } = step.clone();
@@ -264,9 +284,9 @@ fn prepare<'a>(
     orders: Orders<'a>,
     events: &Events,
     mut work: Work,
-    outside: Option<&Outside>,
+    mut layers: Option<Layers>,
 ) -> Result<Build<'a>, StepError> {
-    let layers = outside.map(|outside| Layers::begin(plan, outside, orders, &work, events)).transpose()?;
+    layers.as_mut().map_or(Ok(()), |layers| layers.begin(plan, orders, &work, events))?;
     work.furnish(layers.is_some())?;
     let target = TargetRoot::new(&work.tree(), &work.scratch(), &work.devices())?.with_env(&orders.options.proxy);
     let resumed = layers.as_ref().is_some_and(Layers::is_resumed);
@@ -291,10 +311,6 @@ fn prepare<'a>(
     if resumed {
         layers::state::load(&mut build)?;
         layers::enter(&mut build)?;
-    }
-    if let Some(mut layers) = build.layers.take() {
-        build.image = Image::of(&build, &mut layers, orders)?;
-        build.layers = Some(layers);
     }
     Ok(build)
 }

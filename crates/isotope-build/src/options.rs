@@ -55,9 +55,9 @@ pub struct BuildOptions {
     pub refresh: Refresh,
     /// Open a shell in the state behind the step of that id, and do nothing further.
     pub shell_at: Option<String>,
-    /// Registries from which layers are taken that the cache does not have: `HOST[:PORT]/REPOSITORY`.
+    /// Registries from which images, composes and layers are taken that the cache does not have: `HOST[:PORT]/REPOSITORY`.
     pub cache_from: Vec<String>,
-    /// The registry that gets the layers of a build that succeeds.
+    /// The registry that gets image, composes and layers of a build that succeeds.
     pub cache_to: Option<String>,
     /// The environment that says where credentials of registries are (`REGISTRY_AUTH_FILE`, `HOME`, …).
     pub credentials: BTreeMap<String, String>,

@@ -66,11 +66,6 @@ impl Stack {
         self.staging.upper()
     }
 
-    /// The same, to be described further.
-    pub fn layers_mut(&mut self) -> &mut [Held] {
-        &mut self.layers
-    }
-
     /// The layers, the first one at the bottom.
     #[must_use]
     pub fn layers(&self) -> &[Held] {

@@ -28,6 +28,7 @@ mod scratch;
 mod sign;
 mod summary;
 mod sysroot;
+mod take;
 pub mod tree;
 mod tree_files;
 mod wire;

@@ -200,7 +200,7 @@ impl Repo {
 }
 
 /// `file://` and the path; libostree decodes percent signs in it.
-fn file_url(path: &Path) -> String {
+pub(crate) fn file_url(path: &Path) -> String {
     let path = PathBuf::from(path).display().to_string();
     let quoted: String = path
         .chars()

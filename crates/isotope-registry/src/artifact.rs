@@ -6,7 +6,7 @@
 use crate::auth::Credentials;
 use crate::client::{Access, Ask, Client, Payload, unexpected, unreachable};
 use crate::download::Blob;
-use crate::{At, Digest, Place, RegistryError, archive, upload};
+use crate::{At, Digest, Kind, Place, RegistryError, archive, upload};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
@@ -14,11 +14,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use ureq::http::{Method, StatusCode};
 
-/// The type of our artifacts.
-pub const ARTIFACT_TYPE: &str = "application/vnd.isotope.layer.v1";
-/// The media type of their descriptions.
-const CONFIG_TYPE: &str = "application/vnd.isotope.layer.config.v1+json";
-/// The media type of their archives.
+/// The media type of archives.
 const ARCHIVE_TYPE: &str = "application/vnd.oci.image.layer.v1.tar+zstd";
 /// The media type of manifests.
 const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -75,7 +71,7 @@ pub enum Pushed {
     },
 }
 
-/// A repository of layers in a registry.
+/// A repository of artifacts in a registry.
 #[derive(Debug)]
 pub struct Registry {
     pub(crate) client: Client,
@@ -135,8 +131,8 @@ impl Registry {
     /// Reads manifest and description of what stands under a tag; None if nothing does.
     ///
     /// # Errors
-    /// The registry cannot be asked; or what it holds is no artifact of ours ([`RegistryError::Refused`]).
-    pub fn fetch(&self, tag: &str) -> Result<Option<Artifact>, RegistryError> {
+    /// The registry cannot be asked; or what it holds is no artifact of that kind ([`RegistryError::Refused`]).
+    pub fn fetch(&self, kind: Kind, tag: &str) -> Result<Option<Artifact>, RegistryError> {
         let at = self.client.at(tag);
         let refused = |why: String| RegistryError::Refused { at: at.clone(), why };
         let ask = self.ask_manifest(Method::GET, &at, Access::Read);
@@ -159,7 +155,7 @@ impl Registry {
         }
         let manifest: Manifest = serde_json::from_slice(&bytes)
             .map_err(|error| refused(format!("its manifest is none of ours: {error}")))?;
-        let archive = archive_of(&manifest).map_err(|why| refused(why.to_owned()))?;
+        let archive = archive_of(&manifest, kind).map_err(refused)?;
         let description = Blob::open(&self.client, &manifest.config).bytes()?;
         Ok(Some(Artifact { digest, description, archive }))
     }
@@ -193,7 +189,13 @@ impl Registry {
     ///
     /// # Errors
     /// The directory cannot be packed, or the registry does not take it.
-    pub fn store(&self, tag: &str, description: &[u8], upper: &Path, scratch: &Path) -> Result<Pushed, RegistryError> {
+    pub fn store(
+        &self,
+        (kind, tag): (Kind, &str),
+        description: &[u8],
+        upper: &Path,
+        scratch: &Path,
+    ) -> Result<Pushed, RegistryError> {
         let at = self.client.at(tag);
         let unwritten = |source| RegistryError::Local { what: "write an archive in", path: scratch.to_owned(), source };
         let file = tempfile::tempfile_in(scratch).map_err(unwritten)?;
@@ -208,7 +210,7 @@ impl Registry {
         }
         drop(file);
         let config = Descriptor {
-            media_type: CONFIG_TYPE.to_owned(),
+            media_type: kind.description_type().to_owned(),
             digest: Digest::of(description),
             size: description.len() as u64,
         };
@@ -218,7 +220,7 @@ impl Registry {
         let manifest = Manifest {
             schema_version: 2,
             media_type: MANIFEST_TYPE.to_owned(),
-            artifact_type: Some(ARTIFACT_TYPE.to_owned()),
+            artifact_type: Some(kind.artifact_type().to_owned()),
             config,
             layers: vec![archive],
             annotations: BTreeMap::new(),
@@ -256,18 +258,18 @@ fn small(bytes: &[u8]) -> io::Result<File> {
     Ok(file)
 }
 
-fn archive_of(manifest: &Manifest) -> Result<Descriptor, &'static str> {
-    if manifest.artifact_type.as_deref() != Some(ARTIFACT_TYPE) || manifest.media_type != MANIFEST_TYPE {
-        return Err("it is something else than a layer of Isotope");
+fn archive_of(manifest: &Manifest, kind: Kind) -> Result<Descriptor, String> {
+    if manifest.artifact_type.as_deref() != Some(kind.artifact_type()) || manifest.media_type != MANIFEST_TYPE {
+        return Err(format!("it is no {} of Isotope", kind.name()));
     }
-    if manifest.schema_version != 2 || manifest.config.media_type != CONFIG_TYPE {
-        return Err("its description is of a form that this Isotope does not know");
+    if manifest.schema_version != 2 || manifest.config.media_type != kind.description_type() {
+        return Err("its description is of a form that this Isotope does not know".to_owned());
     }
     if manifest.config.size > LONGEST {
-        return Err("its description is longer than 4 MiB");
+        return Err("its description is longer than 4 MiB".to_owned());
     }
     match &manifest.layers[..] {
         [archive] if archive.media_type == ARCHIVE_TYPE => Ok(archive.clone()),
-        _ => Err("it has something else than one archive"),
+        _ => Err("it has something else than one archive".to_owned()),
     }
 }

@@ -91,7 +91,7 @@ pub enum RegistryError {
         /// What is wrong with it.
         why: String,
     },
-    /// A layer has what an OCI archive cannot carry.
+    /// A directory has what an OCI archive cannot carry.
     #[error("cannot make an archive of {}: {why}", path.display())]
     Pack {
         /// The file of the layer.
@@ -119,7 +119,7 @@ fn tried(tries: u32) -> String {
 }
 
 impl RegistryError {
-    /// Whether what came from the registry was refused: the layer is to be built instead.
+    /// Whether what came from the registry was refused: it is to be built instead.
     #[must_use]
     pub const fn is_refusal(&self) -> bool {
         matches!(self, Self::Refused { .. })
@@ -142,7 +142,7 @@ impl RegistryError {
             Self::Status { status: 404, .. } => "is this the registry's address, and the repository's name?".to_owned(),
             Self::Status { .. } => "the registry's log tells more".to_owned(),
             Self::Refused { at, .. } => {
-                format!("remove it there, or push it again: `isotope cache push {} KEY`", at.place)
+                format!("remove it there, or push it again: `isotope build … --cache-to {}`", at.place)
             }
             Self::Pack { .. } => "the layer stays of use on this machine".to_owned(),
             Self::Cache(_) => "`isotope cache verify` looks at the layers of this machine".to_owned(),

@@ -2,7 +2,7 @@
 
 mod support;
 
-use isotope_registry::{Credentials, RegistryError};
+use isotope_registry::{Credentials, Kind, RegistryError};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use support::front::{Fate, Front};
 use support::{Server, layer, leftovers, noise, registry, store};
@@ -85,7 +85,7 @@ fn host_a_busy_registry_is_asked_again() {
         let body = "{\"errors\": [{\"code\": \"UNAVAILABLE\", \"message\": \"service unavailable\"}]}";
         Fate::Answer("HTTP/1.1 503 Service Unavailable\r\nRetry-After: 0".to_owned(), body)
     });
-    let error = registry(dead.port, Credentials::default()).fetch(held.layer.key.as_str()).unwrap_err();
+    let error = registry(dead.port, Credentials::default()).fetch(Kind::Layer, held.layer.key.as_str()).unwrap_err();
     assert!(matches!(error, RegistryError::Status { status: 503, .. }), "{error}");
     assert!(error.to_string().contains("service unavailable (UNAVAILABLE)"), "{error}");
     assert_eq!(dead.asked("GET ").len(), 4);

@@ -3,7 +3,7 @@
 mod support;
 
 use isotope_cache::{Held, Key, Store};
-use isotope_registry::Registry;
+use isotope_registry::{Kind, Registry};
 use std::path::PathBuf;
 use support::{Server, layer, leftovers, noise, store};
 
@@ -145,7 +145,11 @@ fn host_content_that_is_not_the_descriptions_is_refused_and_replaced() {
     let key = scene.one.layer.key.clone();
     let layer = isotope_cache::Layer { boot_id: None, ..scene.one.layer.clone() };
     let description = serde_json::to_vec(&layer).unwrap();
-    scene.server.registry().store(key.as_str(), &description, &scene.other.upper(), scene.filled.dir()).unwrap();
+    scene
+        .server
+        .registry()
+        .store((Kind::Layer, key.as_str()), &description, &scene.other.upper(), scene.filled.dir())
+        .unwrap();
     scene.refused("its content has the digest");
     scene.comes();
 }
@@ -165,6 +169,6 @@ fn host_something_else_under_the_key_is_refused_and_replaced() {
     std::fs::create_dir_all(&revision).unwrap();
     std::fs::write(revision.join("link"), digest.as_str()).unwrap();
     std::fs::write(scene.server.tag(&scene.one.layer.key), digest.as_str()).unwrap();
-    scene.refused("something else than a layer of Isotope");
+    scene.refused("it is no layer of Isotope");
     scene.comes();
 }

@@ -3,7 +3,7 @@
 mod support;
 
 use isotope_cache::{Key, content};
-use isotope_registry::{ARTIFACT_TYPE, Credentials, Pushed, RegistryError};
+use isotope_registry::{Credentials, Kind, Pushed, RegistryError};
 use isotope_sys::command::Tool;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use support::front::{Fate, Front};
@@ -48,7 +48,8 @@ fn host_a_layer_comes_back_as_it_went() {
 
     // The same content makes the same archive, which needs no second transfer: only the description goes.
     let description = serde_json::to_vec(&held.layer).unwrap();
-    let again = server.registry().store("another-tag", &description, &pulled.upper(), two.dir()).unwrap();
+    let again =
+        server.registry().store((Kind::Layer, "another-tag"), &description, &pulled.upper(), two.dir()).unwrap();
     assert_eq!(again, Pushed::Sent { bytes: description.len() as u64 });
 }
 
@@ -60,7 +61,7 @@ fn host_skopeo_and_tar_read_what_we_write() {
     server.registry().push(&mut held, &store).unwrap();
     let manifest = raw_manifest(&server, &held.layer.key, &[]);
     assert_eq!(manifest["mediaType"], "application/vnd.oci.image.manifest.v1+json");
-    assert_eq!(manifest["artifactType"], ARTIFACT_TYPE);
+    assert_eq!(manifest["artifactType"], Kind::Layer.artifact_type());
     assert_eq!(manifest["layers"].as_array().unwrap().len(), 1);
     let description = std::fs::read(server.blob(manifest["config"]["digest"].as_str().unwrap())).unwrap();
     let description: isotope_cache::Layer = serde_json::from_slice(&description).unwrap();

@@ -63,8 +63,8 @@ complete -c isotope -n "__fish_isotope_using_subcommand build" -l work -d 'Where
 memory\t'In memory'
 disk\t'On disk'"
 complete -c isotope -n "__fish_isotope_using_subcommand build" -l refresh -d 'Do again what an earlier build has done: everything, or the steps of an element and what follows them' -r
-complete -c isotope -n "__fish_isotope_using_subcommand build" -l cache-from -d 'Take layers that the cache does not have from a registry: HOST[:PORT]/REPOSITORY; may be given several times' -r
-complete -c isotope -n "__fish_isotope_using_subcommand build" -l cache-to -d 'Give the layers of the build to a registry when it has succeeded' -r
+complete -c isotope -n "__fish_isotope_using_subcommand build" -l cache-from -d 'Take images, composes and layers that the cache does not have from a registry: HOST[:PORT]/REPOSITORY; may be given several times' -r
+complete -c isotope -n "__fish_isotope_using_subcommand build" -l cache-to -d 'Give image, composes and layers of the build to a registry when it has succeeded, also those that the cache had' -r
 complete -c isotope -n "__fish_isotope_using_subcommand build" -s j -l jobs -d 'Threads for compression and copying [default: all processors]' -r
 complete -c isotope -n "__fish_isotope_using_subcommand build" -l lock -d 'The lock file, with --locked, which it implies [default: the recipe\'s path with .lock]' -r -F
 complete -c isotope -n "__fish_isotope_using_subcommand build" -l log-format -d 'How events are shown' -r -f -a "auto\t'Bars on a terminal, lines elsewhere'
@@ -210,8 +210,8 @@ memory\t'In memory'
 disk\t'On disk'"
 complete -c isotope -n "__fish_isotope_using_subcommand compose" -l keep-dir -d 'Where the tree of a compose that fails is kept [default: nowhere]' -r -F
 complete -c isotope -n "__fish_isotope_using_subcommand compose" -l refresh -d 'Do again what an earlier build has done: everything, or the steps of an element and what follows them' -r
-complete -c isotope -n "__fish_isotope_using_subcommand compose" -l cache-from -d 'Take layers that the cache does not have from a registry: HOST[:PORT]/REPOSITORY; may be given several times' -r
-complete -c isotope -n "__fish_isotope_using_subcommand compose" -l cache-to -d 'Give the layers of the build to a registry when it has succeeded' -r
+complete -c isotope -n "__fish_isotope_using_subcommand compose" -l cache-from -d 'Take images, composes and layers that the cache does not have from a registry: HOST[:PORT]/REPOSITORY; may be given several times' -r
+complete -c isotope -n "__fish_isotope_using_subcommand compose" -l cache-to -d 'Give image, composes and layers of the build to a registry when it has succeeded, also those that the cache had' -r
 complete -c isotope -n "__fish_isotope_using_subcommand compose" -l log-format -d 'How events are shown' -r -f -a "auto\t'Bars on a terminal, lines elsewhere'
 bars\t'Progress bars'
 text\t'A readable log'

@@ -1,4 +1,5 @@
-//! Layers: how much of a build is done again when nothing has changed, when the last hook has, and when the list of packages has.
+//! Layers: how much of a build is done again when nothing has changed, when the last hook has, and when the list of packages has; and
+//! what a machine that has nothing does, where a registry has what another one has built.
 //!
 //! Contenders take turns, build by build: our recipes, then diskimage-builder's elements through our `disk-image-create`, through
 //! diskimage-builder itself and, if it is on this host, beside mkosi with the same packages. Downloads are warm for all: each has
@@ -6,11 +7,13 @@
 
 mod contenders;
 mod measure;
+mod registry;
 
 use super::{ROUNDS, remove_tree, subdir};
 use crate::{Xtask, host};
 use anyhow::{Context, bail};
 use measure::Sample;
+use registry::Server;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -26,10 +29,13 @@ enum Change {
     LastHook,
     /// One more package is wanted.
     Packages,
+    /// Everything this machine had has gone, downloads too; a registry has what was built.
+    Machine,
 }
 
 impl Change {
-    const ALL: [Self; 4] = [Self::Cold, Self::Nothing, Self::LastHook, Self::Packages];
+    /// Those that contenders take turns in.
+    const IN_TURNS: [Self; 4] = [Self::Cold, Self::Nothing, Self::LastHook, Self::Packages];
 
     fn name(self) -> &'static str {
         match self {
@@ -37,6 +43,7 @@ impl Change {
             Self::Nothing => "nothing changed",
             Self::LastHook => "last hook changed",
             Self::Packages => "package list changed",
+            Self::Machine => "warm start from a registry",
         }
     }
 
@@ -48,6 +55,7 @@ impl Change {
             Self::Nothing => Some(("under 1 s".to_owned(), seconds < 1.0)),
             Self::LastHook => Some(("at most 8 %".to_owned(), share <= 0.08)),
             Self::Packages => Some(("at most 40 %".to_owned(), share <= 0.40)),
+            Self::Machine => Some(("at most 25 %".to_owned(), share <= 0.25)),
         }
     }
 }
@@ -59,6 +67,16 @@ struct Ask {
     /// No two hooks are the same.
     hook: usize,
     more_packages: bool,
+    registry: Option<Registry>,
+}
+
+/// What a build does with a registry on this host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Registry {
+    /// Gives it what it has built. Its port.
+    To(u16),
+    /// Takes what it has.
+    From(u16),
 }
 
 /// Makes ready for a build: the hook's bytes, and other files that say what is wanted.
@@ -74,6 +92,8 @@ struct Contender {
     line: Box<dyn Fn(Ask) -> String>,
     /// What is removed before a cold build: everything it keeps but downloads.
     kept: Vec<PathBuf>,
+    /// What is removed to make this an empty machine; nothing: it knows of no registry.
+    machine: Vec<PathBuf>,
     /// Where it keeps everything.
     cache: PathBuf,
     samples: BTreeMap<Change, Vec<Sample>>,
@@ -121,15 +141,15 @@ fn compete(
     let log = |contender: &Contender| out.join(format!("layers-{}.log", contender.name.replace([' ', '/'], "-")));
     for contender in contenders.iter() {
         for more_packages in [true, false] {
-            let ask = Ask { change: Change::Cold, hook: 0, more_packages };
+            let ask = Ask { change: Change::Cold, hook: 0, more_packages, registry: None };
             measure::one(xtask, contender, ask, &log(contender)).context("the build that fills the downloads")?;
         }
     }
     for round in 1..=ROUNDS {
-        for change in Change::ALL {
+        for change in Change::IN_TURNS {
             for contender in &mut *contenders {
                 let hook = round * 2 + usize::from(change >= Change::LastHook);
-                let ask = Ask { change, hook, more_packages: change == Change::Packages };
+                let ask = Ask { change, hook, more_packages: change == Change::Packages, registry: None };
                 if change == Change::Cold {
                     for kept in &contender.kept {
                         remove_tree(xtask, kept)?;
@@ -141,8 +161,33 @@ fn compete(
             }
         }
     }
+    for contender in contenders.iter_mut().filter(|contender| !contender.machine.is_empty()) {
+        let log = log(contender);
+        warm_starts(xtask, contender, out, &log)?;
+    }
     for contender in contenders.iter() {
         rows(build, contender, table)?;
+    }
+    Ok(())
+}
+
+/// Starts on an empty machine, with a registry beside it that has what was built.
+fn warm_starts(xtask: &Xtask, contender: &mut Contender, out: &Path, log: &Path) -> anyhow::Result<()> {
+    let server = Server::start(xtask, &subdir(xtask, out, "registry")?)?;
+    let ask = |registry| Ask {
+        change: Change::Machine,
+        hook: ROUNDS * 2 + 2,
+        more_packages: false,
+        registry: Some(registry),
+    };
+    let given = measure::one(xtask, contender, ask(Registry::To(server.port)), log);
+    given.context("the build that fills the registry")?;
+    for _ in 0..ROUNDS {
+        for path in &contender.machine {
+            remove_tree(xtask, path)?;
+        }
+        let sample = measure::one(xtask, contender, ask(Registry::From(server.port)), log)?;
+        contender.samples.entry(Change::Machine).or_default().push(sample);
     }
     Ok(())
 }
@@ -153,7 +198,7 @@ fn rows(build: &str, contender: &Contender, table: &mut String) -> anyhow::Resul
         samples.min_by(|a, b| a.wall.total_cmp(&b.wall)).copied().context("nothing was timed")
     };
     let cold = best(&Change::Cold)?.wall;
-    for change in Change::ALL {
+    for change in contender.samples.keys().copied() {
         let Sample { wall, cpu, memory } = best(&change)?;
         let target = match change.target(wall, cold) {
             Some((target, met)) if contender.ours => format!("{target}: {}", if met { "met" } else { "missed" }),
@@ -177,7 +222,13 @@ mod tests {
 
     #[test]
     fn a_table_says_what_is_met_and_what_is_missed() {
-        let walls = [(Change::Cold, 20.0), (Change::Nothing, 0.4), (Change::LastHook, 2.0), (Change::Packages, 8.0)];
+        let walls = [
+            (Change::Cold, 20.0),
+            (Change::Nothing, 0.4),
+            (Change::LastHook, 2.0),
+            (Change::Packages, 8.0),
+            (Change::Machine, 4.0),
+        ];
         let sample = |wall| Sample { wall, cpu: 1.0, memory: 300 };
         let samples = walls.map(|(change, wall)| (change, vec![sample(wall * 2.0), sample(wall)])).into();
         let mut contender = Contender {
@@ -186,6 +237,7 @@ mod tests {
             prepare: Box::new(|_, _| Ok(())),
             line: Box::new(|_| String::new()),
             kept: Vec::new(),
+            machine: Vec::new(),
             cache: PathBuf::new(),
             samples,
             disk: 900,
@@ -200,9 +252,16 @@ mod tests {
         assert!(lines[1].ends_with("| nothing changed | 0.40 | 2.0 % | 1.0 | 300 | 900 | under 1 s: met |"), "{table}");
         assert!(lines[2].ends_with("10.0 % | 1.0 | 300 | 900 | at most 8 %: missed |"), "{table}");
         assert!(lines[3].ends_with("at most 40 %: met |"), "{table}");
+        assert!(lines[4].contains("| warm start from a registry | 4.00 | 20.0 % |"), "{table}");
+        assert!(lines[4].ends_with("at most 25 %: met |"), "{table}");
         contender.ours = false;
         table.clear();
         rows("debian-cloud", &contender, &mut table).unwrap();
         assert!(!table.contains("met") && !table.contains("missed"), "targets are ours");
+        // Who knows of no registry has no such row.
+        contender.samples.remove(&Change::Machine);
+        table.clear();
+        rows("debian-minimal vm", &contender, &mut table).unwrap();
+        assert!(table.lines().count() == 4 && !table.contains("registry"), "{table}");
     }
 }

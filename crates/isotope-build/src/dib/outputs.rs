@@ -1,7 +1,9 @@
 //! Outputs of an earlier build, which get another name before ours take theirs.
 
-use crate::build::Build;
 use crate::error::StepError;
+use crate::event::Events;
+use crate::options::BuildOptions;
+use isotope_plan::Plan;
 use isotope_plan::calendar::Moment;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -10,19 +12,19 @@ use std::time::{SystemTime, UNIX_EPOCH};
 const BESIDE: [&str; 2] = ["md5", "sha256"];
 
 /// Renames what has the names of this build's outputs to `NAME-TIME.EXT`, with the digests beside it.
-pub(crate) fn make_way(build: &Build<'_>) -> Result<(), StepError> {
-    if !build.plan.dib().is_some_and(|dib| dib.keep_old) {
+pub(crate) fn make_way(plan: &Plan, options: &BuildOptions, events: &Events) -> Result<(), StepError> {
+    if !plan.dib().is_some_and(|dib| dib.keep_old) {
         return Ok(());
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let stamp = stamp(now.as_secs());
-    for export in &build.plan.exports {
-        let path = build.options.out_dir.join(&export.file_name);
+    for export in &plan.exports {
+        let path = options.out_dir.join(&export.file_name);
         if !path.is_file() {
             continue;
         }
         let old = aside(&path, &stamp);
-        build.events.output(&format!("Old image found. Renaming it to {}", old.display()));
+        events.output(&format!("Old image found. Renaming it to {}", old.display()));
         std::fs::rename(&path, &old).map_err(StepError::io("rename", &path))?;
         for kind in BESIDE {
             let (from, to) = (beside(&path, kind), beside(&old, kind));

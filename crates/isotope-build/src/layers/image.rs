@@ -5,22 +5,26 @@
 //!             /beside/      what hooks put beside them ([`super::side_outputs`])
 //!             /build.json   what else the build told, and its manifest
 //! ```
-//! The key is made of the last layer's key and of all that comes after the tree. Of each image's name the newest two are kept.
+//! The key is made of the last layer's key and of all that comes after the tree. Of each image's name the newest two are kept. In
+//! registries the same directory stands under its key, without what is of this host.
 
 use super::archive::Outside;
 use super::inputs;
 use super::{Layers, chain, side_outputs};
-use crate::build::{Build, Products};
+use crate::build::Products;
 use crate::dib;
 use crate::engine::Orders;
 use crate::error::StepError;
+use crate::event::Events;
 use crate::options::Refresh;
 use crate::package::InstalledPackage;
 use crate::report::{DeployedCommit, Report};
 use isotope_cache::{Inputs, Key};
 use isotope_image::export::{Exported, kept};
 use isotope_plan::{DibBreaks, Plan};
+use isotope_registry::{Directory, Kind};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -32,6 +36,7 @@ const BESIDE: &str = "beside";
 /// The place of this build's image.
 #[derive(Debug)]
 pub(crate) struct Image {
+    key: Key,
     dir: PathBuf,
     /// An earlier image of the same name.
     before: Option<PathBuf>,
@@ -51,10 +56,11 @@ struct Facts {
 
 impl Image {
     /// Where the outputs of this plan are kept. `None`: some of its inputs cannot be known, or it has no outputs that are kept.
-    pub(crate) fn of(build: &Build<'_>, layers: &mut Layers, orders: Orders<'_>) -> Result<Option<Self>, StepError> {
-        let plan = build.plan;
-        // Who wants a shell between two hooks wants them run.
-        let stops = plan.dib().is_some_and(|dib| dib.breaks != DibBreaks::default());
+    pub(crate) fn of(layers: &mut Layers, orders: Orders<'_>) -> Result<Option<Self>, StepError> {
+        let plan = orders.plan;
+        // Who wants a shell between two hooks wants them run; a shell behind a step is no build.
+        let stops =
+            orders.options.shell_at.is_some() || plan.dib().is_some_and(|dib| dib.breaks != DibBreaks::default());
         let Some(tree) = layers.last_key().filter(|_| !plan.exports.is_empty() && !stops).cloned() else {
             return Ok(None);
         };
@@ -71,10 +77,11 @@ impl Image {
         all.insert("image".to_owned(), inputs::json(&essence(plan, fixed)));
         secrets.extend(secret_variables(plan));
         let images = orders.cache.images()?;
-        let dir = images.join(Key::of(Some(&tree), &all, &secrets).as_str());
+        let key = Key::of(Some(&tree), &all, &secrets);
+        let dir = images.join(key.as_str());
         let before = earlier(&images, &plan.name)?.into_iter().map(|(path, _)| path).find(|path| *path != dir);
         let before = if dir.is_dir() { Some(dir.clone()) } else { before };
-        Ok(Some(Self { dir, before, since: SystemTime::now() }))
+        Ok(Some(Self { key, dir, before, since: SystemTime::now() }))
     }
 
     /// An earlier image, whose clusters may be the same.
@@ -82,43 +89,89 @@ impl Image {
         self.before.as_deref()
     }
 
-    /// Puts the outputs of an earlier build where they are wanted, if it was the same build. Says under which key.
-    pub(crate) fn restore(&self, build: &mut Build<'_>, orders: Orders<'_>) -> Result<Option<String>, StepError> {
-        if orders.options.refresh != Refresh::Nothing || !kept::has(&self.dir, &build.plan.exports) {
+    pub(crate) fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// Puts the outputs of an earlier build where they are wanted, if it was the same build, here or elsewhere. Says what they are.
+    pub(crate) fn restore(
+        &self,
+        layers: &Layers,
+        orders: Orders<'_>,
+        events: &Events,
+    ) -> Result<Option<Products>, StepError> {
+        let exports = &orders.plan.exports;
+        if orders.options.refresh != Refresh::Nothing {
             return Ok(None);
         }
-        let Some(facts) = self.facts() else { return Ok(None) };
-        let out_dir = &orders.options.out_dir;
-        if !kept::stand(&self.dir, &build.plan.exports, out_dir) {
-            dib::make_way(build)?;
+        if !kept::has(&self.dir, exports) {
+            self.bring(layers, orders)?;
         }
-        let restored = match kept::restore(&self.dir, &build.plan.exports, out_dir) {
+        let Some(facts) = self.facts().filter(|_| kept::has(&self.dir, exports)) else { return Ok(None) };
+        let out_dir = &orders.options.out_dir;
+        if !kept::stand(&self.dir, exports, out_dir) {
+            dib::make_way(orders.plan, orders.options, events)?;
+        }
+        let restored = match kept::restore(&self.dir, exports, out_dir) {
             Ok(restored) => restored,
             Err(error) => {
-                build.events.note(format!("the image is made again: {error}"));
+                events.note(format!("the image is made again: {error}"));
                 return Ok(None);
             }
         };
         side_outputs::restore(&self.dir.join(BESIDE), out_dir)?;
         if let Some(text) = &facts.manifest {
-            let path = out_dir.join(format!("{}.manifest.json", build.plan.name));
+            let path = out_dir.join(format!("{}.manifest.json", orders.plan.name));
             if std::fs::read_to_string(&path).ok().as_ref() != Some(text) {
                 isotope_image::output::write_file(&path, text.as_bytes())?;
             }
         }
-        build.products = Products {
+        self.used();
+        events.note(match restored.untouched == restored.outputs.len() {
+            true => "nothing has changed, and the outputs are what they were",
+            false => "nothing has changed: the outputs are copied from the cache",
+        });
+        Ok(Some(Products {
             packages: facts.packages,
             warnings: facts.warnings,
             deployed: facts.deployed,
             outputs: restored.outputs,
             ..Products::default()
+        }))
+    }
+
+    /// Takes the image from a registry, if one has it.
+    fn bring(&self, layers: &Layers, orders: Orders<'_>) -> Result<(), StepError> {
+        let take = |_: &Directory, dir: &Path| {
+            if !kept::has(dir, &orders.plan.exports) || !dir.join(FACTS).is_file() {
+                return Err("it does not hold the outputs of its key".to_owned());
+            }
+            // What stands there is not complete.
+            match std::fs::remove_dir_all(&self.dir) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+                _ => std::fs::rename(dir, &self.dir),
+            }
+            // Another build may have put the same one there meanwhile.
+            .or_else(|error| if kept::has(&self.dir, &orders.plan.exports) { Ok(()) } else { Err(error) })
+            .map_err(|error| format!("it cannot be put at {}: {error}", self.dir.display()))
         };
-        self.used();
-        build.events.note(match restored.untouched == build.products.outputs.len() {
-            true => "nothing has changed, and the outputs are what they were",
-            false => "nothing has changed: the outputs are copied from the cache",
+        let brought = layers.shared.bring((Kind::Image, &self.key), &layers.store, &|_| true, &take);
+        if brought.is_some() {
+            self.used();
+            self.forget_old(&orders.plan.name)?;
+        }
+        Ok(())
+    }
+
+    /// Gives the image to the registry that wants it.
+    pub(crate) fn give(&self, layers: &Layers, plan: &Plan) {
+        layers.shared.give((Kind::Image, &self.key, &plan.name), &layers.store, |dir| {
+            kept::share(&self.dir, dir).map_err(|error| StepError::Kept(Box::new(error)))?;
+            side_outputs::link(&self.dir.join(BESIDE), &dir.join(BESIDE))?;
+            let facts = self.dir.join(FACTS);
+            std::fs::hard_link(&facts, dir.join(FACTS)).map_err(StepError::io("link", &facts))?;
+            Ok(BTreeMap::new())
         });
-        Ok(Some(self.dir.file_name().unwrap_or_default().to_string_lossy().into_owned()))
     }
 
     /// Keeps what this build has made.
@@ -138,8 +191,13 @@ impl Image {
         let text = serde_json::to_vec(&facts).map_err(std::io::Error::from).map_err(StepError::io("write", &path))?;
         isotope_image::output::write_file(&path, &text)?;
         self.used();
+        self.forget_old(&plan.name)
+    }
+
+    /// Removes all but the newest images of a name.
+    fn forget_old(&self, name: &str) -> Result<(), StepError> {
         let images = self.dir.parent().unwrap_or(&self.dir);
-        for (path, _) in earlier(images, &plan.name)?.into_iter().skip(KEPT) {
+        for (path, _) in earlier(images, name)?.into_iter().skip(KEPT) {
             std::fs::remove_dir_all(&path).map_err(StepError::io("remove", &path))?;
         }
         Ok(())

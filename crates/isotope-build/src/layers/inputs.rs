@@ -141,8 +141,12 @@ pub(super) fn of_step(
                 gathered.add(format!("package {name}"), "remove");
             }
         }
-        (StepAction::OstreeDeploy(deploy), _) => {
+        (StepAction::OstreeDeploy(deploy), StepAction::OstreeDeploy(own)) => {
             gathered.add(format!("ref {}", deploy.rev), outside.commits.get(&deploy.rev).cloned().unwrap_or_default());
+            if deploy.composed {
+                // Where this host's repository is says nothing of the commit.
+                own.url = String::new();
+            }
         }
         (StepAction::OstreeParent(_), StepAction::OstreeParent(own)) => {
             gathered.add("users of the commit before and of files", outside.users.clone().unwrap_or_default());

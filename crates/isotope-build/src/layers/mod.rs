@@ -32,9 +32,10 @@ pub(crate) use archive::Outside;
 use chain::Link;
 use isotope_cache::{CacheError, Held, Key, Layer, LayerStep, Stack, Store};
 use isotope_plan::{Plan, Step, StepAction};
-use shared::Shared;
+pub(crate) use shared::Shared;
 use sources::Sources;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 impl From<CacheError> for StepError {
@@ -47,13 +48,13 @@ impl From<CacheError> for StepError {
 #[derive(Debug)]
 pub(crate) struct Layers {
     store: Store,
-    shared: Shared,
+    shared: Arc<Shared>,
     links: Vec<Link>,
     /// Digests of elements, for what comes after the tree, too.
     sources: Sources,
     /// How many steps of the plan are among them: the seal is none.
     steps: usize,
-    /// `None` only while one layer is put under the next.
+    /// `None` until it is mounted, and while one layer is put under the next.
     stack: Option<Stack>,
     /// How many links layers of earlier builds stand for.
     reused: usize,
@@ -82,19 +83,38 @@ pub(crate) fn outside(
 }
 
 impl Layers {
-    /// Makes the keys of a plan's steps, and mounts what the store has of them at the work directory.
-    pub(crate) fn begin(
+    /// Makes the keys of a plan's steps. Nothing is mounted yet.
+    pub(crate) fn of(
         plan: &Plan,
         outside: &Outside,
         orders: Orders<'_>,
-        work: &Work,
-        events: &Events,
+        shared: &Arc<Shared>,
     ) -> Result<Self, StepError> {
         let store = Store::open(&orders.cache.layers())?;
-        let shared = Shared::of(orders.options)?;
-        let program = program()?;
         let mut sources = Sources::default();
-        let links = chain::of(plan, outside, orders.options.fixed_clock, &program, &mut sources)?;
+        let links = chain::of(plan, outside, orders.options.fixed_clock, &program()?, &mut sources)?;
+        Ok(Self {
+            store,
+            shared: Arc::clone(shared),
+            links,
+            sources,
+            steps: chain::tree_steps(plan),
+            stack: None,
+            reused: 0,
+            next: 0,
+            since: Instant::now(),
+        })
+    }
+
+    /// Mounts what there is of a plan's steps at the work directory.
+    pub(crate) fn begin(
+        &mut self,
+        plan: &Plan,
+        orders: Orders<'_>,
+        work: &Work,
+        events: &Events,
+    ) -> Result<(), StepError> {
+        let (store, links) = (&self.store, &self.links);
         // A shell in the state behind a step: what comes later must not be there.
         let stop = orders.options.shell_at.as_ref().and_then(|id| plan.steps.iter().position(|step| step.id == *id));
         let limit = match &orders.options.refresh {
@@ -109,28 +129,18 @@ impl Layers {
         for key in links[limit..].iter().filter_map(|link| link.key.as_ref()) {
             store.remove(key)?;
         }
-        let get = |key: &Key| shared.get(key, &store, events);
-        let (held, reused) = find(&get, &links[..limit.min(stop)])?;
-        story::tell(plan, &store, &links, reused, events)?;
+        let (held, reused) = longest(&links[..limit.min(stop)], store, &self.shared)?;
+        story::tell(plan, store, links, reused, events)?;
         let staging = store.stage()?;
         let begins = plan.steps.get(reused).filter(|step| matches!(step.action, StepAction::OstreeDeploy(_)));
         // What is to be done again is done without what was done before.
         if let Some(step) = begins.filter(|_| held.is_empty() && reused < limit) {
-            inherit::objects(step, work, &store, &staging)?;
+            inherit::objects(step, work, store, &staging)?;
         }
-        let stack = Stack::mount(work.dir(), held, staging)?;
-        let steps = chain::tree_steps(plan);
-        Ok(Self {
-            store,
-            shared,
-            links,
-            sources,
-            steps,
-            stack: Some(stack),
-            reused,
-            next: reused,
-            since: Instant::now(),
-        })
+        self.stack = Some(Stack::mount(work.dir(), held, staging)?);
+        (self.reused, self.next) = (reused, reused);
+        self.since = Instant::now();
+        Ok(())
     }
 
     /// Whether an earlier build has done the step at `index`.
@@ -158,11 +168,13 @@ impl Layers {
         &self.store
     }
 
-    /// Gives the layers to the registry that wants them.
-    pub(crate) fn give(&mut self, events: &Events) {
-        if let Some(stack) = &mut self.stack {
-            self.shared.give(stack.layers_mut(), &self.store, events);
+    /// Gives the layers that the store has to the registry that wants them.
+    pub(crate) fn give(&self) -> Result<(), StepError> {
+        if self.shared.gives() {
+            let (mut held, _) = find(&|key| Ok(self.store.get(key)?), &self.links)?;
+            self.shared.give_layers(&mut held, &self.store);
         }
+        Ok(())
     }
 
     /// The key of the whole tree, if it can be known.
@@ -286,6 +298,20 @@ fn find(get: &Get<'_>, links: &[Link]) -> Result<(Vec<Held>, usize), StepError> 
         }
     }
     Ok((Vec::new(), 0))
+}
+
+/// The same, with what registries have: if one has a longer run than the store, its layers are brought.
+fn longest(links: &[Link], store: &Store, shared: &Shared) -> Result<(Vec<Held>, usize), StepError> {
+    let get = |key: &Key| Ok(store.get(key)?);
+    let own = find(&get, links)?;
+    let keys = |links: &[Link]| -> Vec<Key> {
+        links.iter().filter(|link| link.ends_layer).filter_map(|link| link.key.clone()).collect()
+    };
+    let (mut run, longer) = (keys(&links[..own.1]), keys(&links[own.1..]));
+    let Some(last) = longer.iter().rposition(|key| shared.has_layer(key)) else { return Ok(own) };
+    run.extend_from_slice(&longer[..=last]);
+    shared.bring_layers(&run, store)?;
+    find(&get, links)
 }
 
 /// A layer and all below it, if they are all there.

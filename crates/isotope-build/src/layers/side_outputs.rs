@@ -57,6 +57,19 @@ pub(super) fn restore(dir: &Path, out_dir: &Path) -> Result<(), StepError> {
     })
 }
 
+/// Makes `to` hold the same files as `dir`.
+pub(super) fn link(dir: &Path, to: &Path) -> Result<(), StepError> {
+    if !dir.is_dir() {
+        return Ok(());
+    }
+    walk(dir, &mut |file| {
+        let place = to.join(file.strip_prefix(dir).unwrap_or(file));
+        let above = place.parent().unwrap_or(to);
+        std::fs::create_dir_all(above).map_err(StepError::io("make", above))?;
+        std::fs::hard_link(file, &place).map_err(StepError::io("link", &place))
+    })
+}
+
 fn list(dir: &Path) -> Result<Vec<PathBuf>, StepError> {
     let entries = dir.read_dir().map_err(StepError::io("list", dir))?;
     let entries: std::io::Result<Vec<PathBuf>> = entries.map(|entry| entry.map(|entry| entry.path())).collect();

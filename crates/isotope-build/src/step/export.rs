@@ -20,7 +20,7 @@ impl Run for Export {
         let export = build.plan.exports.get(self.0).ok_or(StepError::Plan("an export that is not in the plan"))?;
         build.seal(step)?;
         if build.products.outputs.is_empty() {
-            crate::dib::make_way(build)?;
+            crate::dib::make_way(build.plan, build.options, &build.events)?;
             trees(build)?;
             disks(build)?;
             // Those of the tree were made first; reports have them as they were asked for.

@@ -1,4 +1,4 @@
-//! `isotope-run-plan PLAN.json OUT_DIR CACHE_DIR [memory|disk] [shell|keep=DIR] [lock=FILE] [offline] [layers] [clock]`: runs a plan, prints events
+//! `isotope-run-plan PLAN.json OUT_DIR CACHE_DIR [memory|disk] [shell|keep=DIR] [lock=FILE] [offline] [layers] [clock] [from=REGISTRY] [to=REGISTRY]`: runs a plan, prints events
 //! as JSON lines, then the report. With `write-lock=FILE [update|update=NAME,…]`, writes its lock instead. Exit status: 0, 1 (failed), 2 (preflight), 128 + signal.
 
 use isotope_build::lock::Update;
@@ -25,6 +25,8 @@ fn main() {
             "shell" => options.on_error = OnError::Shell,
             other => match other.split_once('=') {
                 Some(("keep", dir)) => options.on_error = OnError::Keep(dir.into()),
+                Some(("from", registry)) => options.cache_from.push(registry.to_owned()),
+                Some(("to", registry)) => options.cache_to = Some(registry.to_owned()),
                 Some(("lock", file)) => options.lock = Some(read(file)),
                 Some(("write-lock", file)) => write = Some(file.to_owned()),
                 Some(("update", names)) => update = Update::Named(names.split(',').map(str::to_owned).collect()),

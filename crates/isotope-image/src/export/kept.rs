@@ -201,6 +201,29 @@ pub fn restore(dir: &Path, exports: &[Export], out_dir: &Path) -> Result<Restore
     Ok(restored)
 }
 
+/// Makes the empty directory `to` keep what `dir` keeps, without what is of this host: where outputs stand. The files are the same
+/// ones (hard links).
+///
+/// # Errors
+/// [`KeptError::NotKept`]: there is nothing; or `to` cannot be written, or is on another filesystem.
+pub fn share(dir: &Path, to: &Path) -> Result<(), KeptError> {
+    let mut facts = read(dir)?;
+    for Kept { export, exported, content: _, delivered } in &mut facts.outputs {
+        delivered.clear();
+        exported.path = PathBuf::from(&export.file_name);
+        let (copy, shared) = (dir.join(&export.file_name), to.join(&export.file_name));
+        let link = |from: &Path, to: &Path| {
+            std::fs::hard_link(from, to).map_err(|source| KeptError::Io { what: "link", path: from.to_owned(), source })
+        };
+        link(&copy, &shared)?;
+        let index = index_of(&copy);
+        if index.is_file() {
+            link(&index, &index_of(&shared))?;
+        }
+    }
+    write(to, &facts)
+}
+
 /// Whether `dir` keeps these outputs.
 #[must_use]
 pub fn has(dir: &Path, exports: &[Export]) -> bool {
@@ -366,6 +389,23 @@ mod tests {
         }
         outputs.pop();
         assert!(matches!(keep(&dir.path().join("kept"), &exports, &outputs), Err(KeptError::NotKept { .. })));
+    }
+
+    #[test]
+    fn what_is_shared_says_nothing_of_this_machine_and_gives_the_same_outputs() {
+        let made = made();
+        let shared = made.path("shared");
+        std::fs::create_dir(&shared).unwrap();
+        share(&made.path("kept"), &shared).unwrap();
+        let text = std::fs::read_to_string(shared.join("image.json")).unwrap();
+        assert!(!text.contains(made.dir.path().to_str().unwrap()) && text.contains("\"delivered\": []"), "{text}");
+        assert!(shared.join("image.qcow2.clusters").is_file() && !stand(&shared, &made.exports, &made.path("out")));
+        std::fs::create_dir(made.path("new")).unwrap();
+        let restored = restore(&shared, &made.exports, &made.path("new")).unwrap();
+        assert_eq!((restored.untouched, &restored.outputs[0].digests), (0, &made.outputs[0].digests));
+        let bytes = |dir_name: &str| std::fs::read(made.path(dir_name).join("image.qcow2")).unwrap();
+        assert!(bytes("new") == bytes("out"));
+        assert!(matches!(share(&made.path("none"), &shared), Err(KeptError::NotKept { .. })));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::{OPAQUE, PAX_ATTRIBUTE, PAX_KIND, PAX_LINK, PAX_MTIME, PAX_PATH, PAX_
 use super::{REDIRECT_ATTRIBUTE, SOCKET, WHITEOUT, attributes, pax};
 use rustix::fs::FileType;
 use rustix::io::Errno;
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use tar::{Archive, Entry, EntryType, Header};
 
@@ -204,15 +204,22 @@ impl Item {
             EntryType::Directory => made(maker.directory(&name, self.meta)),
             EntryType::Regular => {
                 let mut file = maker.file(&name).map_err(|errno| unmade(&path, errno))?;
-                let mut left = self.size;
+                let (mut left, mut hole) = (self.size, false);
                 while left > 0 {
                     let length = data.read(buffer).map_err(UnpackError::Read)?;
                     if length == 0 {
                         return Err(UnpackError::Read(io::ErrorKind::UnexpectedEof.into()));
                     }
-                    file.write_all(&buffer[..length])
-                        .map_err(|source| UnpackError::Make { path: path.clone(), source })?;
+                    let piece = &buffer[..length];
+                    // Outputs and disks are mostly holes.
+                    hole = piece.iter().all(|byte| *byte == 0);
+                    let behind = SeekFrom::Start(self.size.saturating_sub(left) + length as u64);
+                    let written = if hole { file.seek(behind).map(|_| ()) } else { file.write_all(piece) };
+                    written.map_err(|source| UnpackError::Make { path: path.clone(), source })?;
                     left = left.saturating_sub(length as u64);
+                }
+                if hole {
+                    file.set_len(self.size).map_err(|source| UnpackError::Make { path: path.clone(), source })?;
                 }
                 made(maker.finish_file(&file, &self.meta))
             }

@@ -86,10 +86,10 @@ pub(super) struct LayerArgs {
     /// Do again what an earlier build has done: everything, or the steps of an element and what follows them
     #[arg(long, value_name = "ELEMENT", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     refresh: Vec<String>,
-    /// Take layers that the cache does not have from a registry: HOST[:PORT]/REPOSITORY; may be given several times
+    /// Take images, composes and layers that the cache does not have from a registry: HOST[:PORT]/REPOSITORY; may be given several times
     #[arg(long, value_name = "REGISTRY", conflicts_with_all = ["no_layers", "offline"])]
     cache_from: Vec<String>,
-    /// Give the layers of the build to a registry when it has succeeded
+    /// Give image, composes and layers of the build to a registry when it has succeeded, also those that the cache had
     #[arg(long, value_name = "REGISTRY", conflicts_with_all = ["no_layers", "offline"])]
     cache_to: Option<String>,
     /// Neither take what earlier builds left as layers in the cache nor leave any

@@ -1,6 +1,6 @@
 //! Who builds what, and how each is told of the changes.
 
-use super::{Ask, Change, Contender, Prepare};
+use super::{Ask, Change, Contender, Prepare, Registry};
 use crate::bench::{dib, remove_tree, subdir};
 use crate::{Xtask, host};
 use anyhow::{Context, bail};
@@ -52,6 +52,7 @@ pub(super) fn recipe(xtask: &Xtask, isotope: &Path, work: &Path, recipe: &str) -
     });
     let (isotope, recipe) = (isotope.to_owned(), recipe.to_owned());
     let kept = ["layers", "images", "ostree"].map(|name| cache.join(name)).to_vec();
+    let machine = vec![cache.clone(), images.clone()];
     let own_cache = cache.clone();
     let line = move |ask: Ask| {
         let more = if atomic {
@@ -59,8 +60,13 @@ pub(super) fn recipe(xtask: &Xtask, isotope: &Path, work: &Path, recipe: &str) -
         } else {
             format!("package-install --set 'package-install.packages={}'", packages(ask).join(" "))
         };
+        let shared = match ask.registry {
+            None => String::new(),
+            Some(Registry::To(port)) => format!("--cache-to 127.0.0.1:{port}/bench"),
+            Some(Registry::From(port)) => format!("--cache-from 127.0.0.1:{port}/bench"),
+        };
         format!(
-            "{} build {recipe} {HOOK} {more} -o image -t qcow2 --elements-path {} --cache-dir {} --output-dir {}",
+            "{} build {recipe} {HOOK} {more} -o image -t qcow2 {shared} --elements-path {} --cache-dir {} --output-dir {}",
             isotope.display(),
             elements.display(),
             cache.display(),
@@ -73,6 +79,7 @@ pub(super) fn recipe(xtask: &Xtask, isotope: &Path, work: &Path, recipe: &str) -
         prepare,
         line: Box::new(line),
         kept,
+        machine,
         cache: own_cache,
         samples: BTreeMap::new(),
         disk: 0,
@@ -115,7 +122,7 @@ pub(super) fn dib(xtask: &Xtask, isotope: &Path, work: &Path) -> anyhow::Result<
         }
         Ok(version) => {
             let mkosi = mkosi(xtask, isotope, &work, &contenders[1])?;
-            let ask = Ask { change: Change::Cold, hook: 0, more_packages: false };
+            let ask = Ask { change: Change::Cold, hook: 0, more_packages: false, registry: None };
             let log = work.join("mkosi.log");
             // It needs systemd-nspawn, which not every container allows.
             match super::measure::one(xtask, &mkosi, ask, &log) {
@@ -164,7 +171,8 @@ impl Program {
         let prepare: Prepare = Box::new(move |xtask, ask| hook(xtask, &file, ask));
         let kept = ["isotope/layers", "isotope/images"].map(|name| cache.join(name)).to_vec();
         let samples = BTreeMap::new();
-        Contender { name: name.to_owned(), ours, prepare, line: Box::new(line), kept, cache, samples, disk: 0 }
+        let (name, line, machine) = (name.to_owned(), Box::new(line), Vec::new());
+        Contender { name, ours, prepare, line, kept, machine, cache, samples, disk: 0 }
     }
 }
 
@@ -172,7 +180,7 @@ impl Program {
 /// is out of date it must be told.
 fn mkosi(xtask: &Xtask, isotope: &Path, work: &Path, ours: &Contender) -> anyhow::Result<Contender> {
     let shell = &xtask.shell;
-    let ask = Ask { change: Change::Cold, hook: 0, more_packages: false };
+    let ask = Ask { change: Change::Cold, hook: 0, more_packages: false, registry: None };
     super::measure::one(xtask, ours, ask, &work.join("packages.log")).context("the image whose packages mkosi gets")?;
     // The element `dpkg` writes it.
     let names = "import json,sys; print(' '.join('-p '+p['package'] for p in json.load(sys.stdin)['packages']))";
@@ -216,6 +224,7 @@ fn mkosi(xtask: &Xtask, isotope: &Path, work: &Path, ours: &Contender) -> anyhow
         line: Box::new(line),
         // `-ff` does that.
         kept: Vec::new(),
+        machine: Vec::new(),
         cache: dir,
         samples: BTreeMap::new(),
         disk: 0,
