@@ -205,3 +205,45 @@ fn host_dib_elements_unchanged_in_layers_give_the_image_back_with_what_is_beside
     site.built("app", &[("ISOTOPE_LAYERS", "1"), ("break", "after-cleanup"), ("break_cmd", "true")]);
     assert_eq!(site.record("runs"), "run\n".repeat(4), "who wants a shell behind a hook wants it run");
 }
+
+#[test]
+fn host_dib_elements_layers_begin_with_what_hooks_have_bound_of_the_image_cache() {
+    let site = Site::new();
+    let hook = |path: &str, text: &str| {
+        site.file(&format!("app/{path}"), 0o755, &format!("#!/bin/bash\nset -eu\n{text}\n"));
+    };
+    let bind = "mkdir -p \"$DIB_IMAGE_CACHE/app/debs\" \"$TARGET_ROOT/var/cache/app\"\n\
+                sudo mount --bind \"$DIB_IMAGE_CACHE/app/debs\" \"$TARGET_ROOT/var/cache/app\"";
+    hook("root.d/50-bind", bind);
+    hook("install.d/50-app", "echo run >>/var/cache/app/runs");
+    hook("post-install.d/50-app", "wc -l </var/cache/app/runs >/seen");
+    hook(
+        "cleanup.d/50-unbind",
+        "sudo umount \"$TARGET_ROOT/var/cache/app\" || test ! -e \"$TARGET_ROOT/var/cache/app/runs\"",
+    );
+    let layers = [("ISOTOPE_LAYERS", "1")];
+    let runs = || std::fs::read_to_string(site.path("images/app/debs/runs")).unwrap().lines().count();
+    let told = site.built("app", &layers);
+    assert!(!told.contains("no layer ends here"), "{told}");
+    assert_eq!((runs(), site.read("seen").trim()), (1, "1"));
+
+    // What was bound is there behind the layer, and not in the image.
+    hook("post-install.d/50-app", "cat /var/cache/app/runs >/seen");
+    site.built("app", &layers);
+    assert_eq!((runs(), site.read("seen")), (1, "run\n".to_owned()));
+    assert!(!site.paths().iter().any(|path| path.ends_with("var/cache/app/runs")));
+    // Nor is the command line an input of hooks that do not name it.
+    let told = site.built("app app", &layers);
+    assert_eq!(runs(), 1, "{told}");
+    hook("install.d/50-app", "echo run >>/var/cache/app/runs; echo \"$DIB_ARGS\" >/arguments");
+    site.built("app app", &layers);
+    site.built("app", &layers);
+    assert_eq!(runs(), 3);
+    assert!(!site.read("arguments").contains("app app"));
+
+    // Another directory of the host does not come back: no layer ends while it is there.
+    std::fs::create_dir(site.path("elsewhere")).unwrap();
+    hook("root.d/50-bind", &bind.replace("$DIB_IMAGE_CACHE/app/debs", &site.path("elsewhere").display().to_string()));
+    let told = site.built("app", &layers);
+    assert!(told.contains("no layer ends here: hooks have mounted something in the tree"), "{told}");
+}

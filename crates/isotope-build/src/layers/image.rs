@@ -119,7 +119,7 @@ impl Image {
                 return Ok(None);
             }
         };
-        side_outputs::restore(&self.dir.join(BESIDE), out_dir)?;
+        side_outputs::restore(orders.plan, &self.dir.join(BESIDE), out_dir)?;
         if let Some(text) = &facts.manifest {
             let path = out_dir.join(format!("{}.manifest.json", orders.plan.name));
             if std::fs::read_to_string(&path).ok().as_ref() != Some(text) {

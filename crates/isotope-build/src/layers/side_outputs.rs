@@ -7,8 +7,8 @@
 use crate::error::StepError;
 use isotope_image::output::PendingOutput;
 use isotope_plan::Plan;
-use std::fs::File;
-use std::os::unix::fs::MetadataExt;
+use std::fs::{File, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -27,34 +27,42 @@ pub(super) fn keep(plan: &Plan, out_dir: &Path, since: SystemTime, dir: &Path) -
     let since = since.duration_since(UNIX_EPOCH).unwrap_or_default();
     // The clock of files is coarser than this one: CONFIG_HZ is 100 at least.
     let since = i64::try_from(since.as_millis()).unwrap_or(i64::MAX).saturating_sub(10);
-    let prefix = format!("{}.", plan.name);
-    let is_side = |name: &str| {
-        let made = plan.exports.iter().any(|export| name.starts_with(&export.file_name));
-        let ending = Path::new(name).extension().unwrap_or_default();
-        name.starts_with(&prefix) && !made && !OF_THE_CALLER.iter().any(|own| ending == *own)
-    };
-    for path in list(out_dir)? {
-        if path.file_name().is_some_and(|name| is_side(&name.to_string_lossy())) {
-            walk(&path, &mut |file| {
-                let meta = file.symlink_metadata().map_err(StepError::io("look at", file))?;
-                let changed = meta.ctime() * 1000 + meta.ctime_nsec() / 1_000_000;
-                let own = file.strip_prefix(out_dir).unwrap_or(file);
-                if changed >= since { copy(file, &dir.join(own)) } else { Ok(()) }
-            })?;
-        }
+    for path in sides(plan, out_dir)? {
+        walk(&path, &mut |file| {
+            let meta = file.symlink_metadata().map_err(StepError::io("look at", file))?;
+            let changed = meta.ctime() * 1000 + meta.ctime_nsec() / 1_000_000;
+            let own = file.strip_prefix(out_dir).unwrap_or(file);
+            if changed >= since { copy(file, &dir.join(own)) } else { Ok(()) }
+        })?;
     }
     Ok(())
 }
 
-/// Puts them into `out_dir`.
-pub(super) fn restore(dir: &Path, out_dir: &Path) -> Result<(), StepError> {
+/// Puts them into `out_dir`: those that bear the image's name, for what is kept may have come from a registry.
+pub(super) fn restore(plan: &Plan, dir: &Path, out_dir: &Path) -> Result<(), StepError> {
     if !dir.is_dir() {
         return Ok(());
     }
-    walk(dir, &mut |file| {
-        let place = out_dir.join(file.strip_prefix(dir).unwrap_or(file));
-        if same(file, &place) { Ok(()) } else { copy(file, &place) }
-    })
+    for path in sides(plan, dir)? {
+        walk(&path, &mut |file| {
+            let place = out_dir.join(file.strip_prefix(dir).unwrap_or(file));
+            if same(file, &place) { Ok(()) } else { copy(file, &place) }
+        })?;
+    }
+    Ok(())
+}
+
+/// What of a directory bears the name of `plan`'s image, and is neither an output of its own nor the caller's.
+fn sides(plan: &Plan, dir: &Path) -> Result<Vec<PathBuf>, StepError> {
+    let prefix = format!("{}.", plan.name);
+    let mut found = list(dir)?;
+    found.retain(|path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let made = plan.exports.iter().any(|export| name.starts_with(&export.file_name));
+        let ending = path.extension().unwrap_or_default();
+        name.starts_with(&prefix) && !made && !OF_THE_CALLER.iter().any(|own| ending == *own)
+    });
+    Ok(found)
 }
 
 /// Makes `to` hold the same files as `dir`.
@@ -93,7 +101,8 @@ fn copy(from: &Path, to: &Path) -> Result<(), StepError> {
     if let Some(above) = to.parent() {
         std::fs::create_dir_all(above).map_err(StepError::io("make", above))?;
     }
-    let mode = source.metadata().map_err(StepError::io("look at", from))?.permissions();
+    let mode = source.metadata().map_err(StepError::io("look at", from))?.permissions().mode();
+    let mode = Permissions::from_mode(mode & 0o777);
     let pending = PendingOutput::create(to)?;
     isotope_image::copy::copy(&source, pending.file()).map_err(|error| pending.error("write", error))?;
     pending.file().set_permissions(mode).map_err(|error| pending.error("write", error))?;

@@ -32,6 +32,15 @@ impl Sources {
     }
 }
 
+/// Whether a file has a word in it. A link counts as what it leads to, and what is no file has none.
+pub(super) fn names(path: &Path, word: &str) -> Result<bool, StepError> {
+    if !path.is_file() {
+        return Ok(false);
+    }
+    let bytes = std::fs::read(path).map_err(StepError::io("read", path))?;
+    Ok(bytes.windows(word.len()).any(|part| part == word.as_bytes()))
+}
+
 fn walk(root: &Path, path: &Path, found: &mut BTreeMap<PathBuf, String>) -> Result<(), StepError> {
     let meta = path.symlink_metadata().map_err(StepError::io("look at", path))?;
     let name = match path.strip_prefix(root) {

@@ -3,12 +3,15 @@
 
 use super::{Gathered, is_proxy, of_the_session};
 use crate::error::StepError;
-use crate::layers::sources::Sources;
+use crate::layers::sources::{Sources, names};
 use isotope_element::Phase;
 use isotope_element::dib::environment::{EXPORTED, OF_OPERATING_SYSTEM};
 use isotope_element::dib::side::{self, matches};
 use isotope_plan::{DibBreaks, DibBuild, DibHookFile, DibHooks, Plan};
 use std::path::{Path, PathBuf};
+
+/// The command line. Hooks that do not name it do not depend on it: it counts from the first phase on that has one which does.
+const ARGUMENTS: &str = "DIB_ARGS";
 
 /// What holds for all phases. `own` is what is digested as a whole, and loses what is told one by one.
 pub(super) fn of_begin(
@@ -22,9 +25,10 @@ pub(super) fn of_begin(
         let patterns = begin.reads_variables.as_ref();
         patterns.is_some_and(|all| !is_exported(name) && !all.iter().any(|one| matches(one, name)))
     };
-    let but = |name: &str| clock(name) || of_the_session(name) || is_proxy(name) || unread(name);
+    let arguments = shared_files(gathered, begin, sources)?;
+    let unnamed = |name: &str| name == ARGUMENTS && !arguments;
+    let but = |name: &str| clock(name) || of_the_session(name) || is_proxy(name) || unread(name) || unnamed(name);
     gathered.variables(&begin.environment, but);
-    shared_files(gathered, begin, sources)?;
     own.sources.clear();
     own.reads_variables = None;
     own.environment.clear();
@@ -50,15 +54,21 @@ pub(super) fn of_hooks(
     if !gathered.may_be_kept(own.iter().map(|(_, file)| file.keep)) {
         return Ok(false);
     }
+    let mut arguments = false;
     for (dest, file) in own {
         gathered.file(&file.element, dest, sources.one(&file.source)?);
+        arguments |= names(&file.source, ARGUMENTS)?;
+    }
+    if let Some(begin) = plan.dib().filter(|_| arguments) {
+        gathered.variables(&begin.environment, |name| name != ARGUMENTS);
     }
     Ok(true)
 }
 
 /// The files of diskimage-builder's elements that are of no phase: those of the merged tree, and those that it has not, because
-/// another element's stands in their place, which programs read where they are.
-fn shared_files(gathered: &mut Gathered, begin: &DibBuild, sources: &mut Sources) -> Result<(), StepError> {
+/// another element's stands in their place, which programs read where they are. Whether one of them names the command line.
+fn shared_files(gathered: &mut Gathered, begin: &DibBuild, sources: &mut Sources) -> Result<bool, StepError> {
+    let mut arguments = false;
     let counts = |element: &str, path: &Path| {
         let reads = begin.sources.get(element).and_then(|source| source.reads.as_ref());
         path.starts_with("environment.d")
@@ -76,9 +86,10 @@ fn shared_files(gathered: &mut Gathered, begin: &DibBuild, sources: &mut Sources
                 digest = sources.one(&file.source)?;
             }
             gathered.file(element, &path, digest);
+            arguments |= names(&source.dir.join(&path), ARGUMENTS)?;
         }
     }
-    Ok(())
+    Ok(arguments)
 }
 
 /// Variables of hooks that nobody gives but Isotope and the base distribution.
