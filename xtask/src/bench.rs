@@ -22,17 +22,17 @@ const ROUNDS: usize = 2;
 /// The benchmarks.
 const NAMES: [&str; 6] = ["build", "export", "populate", "atomic", "dib", "layers"];
 
-/// `cargo xtask bench [build|export|populate|atomic|dib|layers]…`; behind `layers` also what is built: `debian-cloud`, `debian-atomic` or
+/// `cargo xtask bench [build|export|populate|atomic|dib|layers]…`; what follows `layers` is what is built: `debian-cloud`, `debian-atomic` or
 /// `dib`.
 pub fn run(xtask: &Xtask, args: &[String]) -> anyhow::Result<ExitCode> {
     host::setup(xtask, host::Need::Everything)?;
     if !host::is_root() {
         bail!("the benchmarks build images: run them as root (sudo -E cargo xtask bench)");
     }
-    let names = args.iter().take_while(|arg| NAMES.contains(&arg.as_str())).count();
-    let (names, subject) = args.split_at(names);
-    let is_subject_of_layers = names.last().is_some_and(|name| name == "layers") && subject.len() == 1;
-    if let Some(name) = subject.first().filter(|_| !is_subject_of_layers) {
+    let end = args.iter().position(|arg| arg == "layers").map_or(args.len(), |index| index + 1);
+    let (names, subject) = args.split_at(end);
+    let unknown = names.iter().find(|name| !NAMES.contains(&name.as_str()));
+    if let Some(name) = unknown.or(subject.get(1)) {
         bail!("there is no benchmark `{name}`; there are {}", NAMES.join(", "));
     }
     let wanted = |name: &str| names.is_empty() || names.iter().any(|one| one == name);
