@@ -2,6 +2,7 @@
 //!
 //! No packages, no network, no upstream; as root.
 
+use isotope_sys::command::Tool;
 use isotope_tests::{isotope, put, root, scratch};
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
@@ -31,11 +32,15 @@ impl Site {
     }
 
     /// `disk-image-create -n -t tar -o image tiny-os ELEMENT…`
-    #[expect(clippy::disallowed_methods, reason = "the subject under test, with an environment of its own")]
     fn build(&self, elements: &str, env: &[(&str, &str)]) -> Output {
+        self.make("tar", elements, env)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the subject under test, with an environment of its own")]
+    fn make(&self, format: &str, elements: &str, env: &[(&str, &str)]) -> Output {
         let path = format!("{}:{}", self.path("elements").display(), root().join("tests/dib/elements").display());
         let mut command = Command::new(self.path("disk-image-create"));
-        command.args(["-n", "-t", "tar", "-o", "image", "tiny-os"]).args(elements.split_whitespace());
+        command.args(["-n", "-t", format, "-o", "image", "tiny-os"]).args(elements.split_whitespace());
         command.current_dir(self.dir.path()).env_remove("ISOTOPE_DATA_DIR").env("ELEMENTS_PATH", path);
         command.env("ISOTOPE_CACHE_DIR", self.path("cache")).env("DIB_IMAGE_CACHE", self.path("images"));
         command.env("DIB_PROBE_DIR", self.path("records")).env("DIB_TEST_VICTIM", self.path("victim"));
@@ -246,4 +251,62 @@ fn host_dib_elements_layers_begin_with_what_hooks_have_bound_of_the_image_cache(
     hook("root.d/50-bind", &bind.replace("$DIB_IMAGE_CACHE/app/debs", &site.path("elsewhere").display().to_string()));
     let told = site.built("app", &layers);
     assert!(told.contains("no layer ends here: hooks have mounted something in the tree"), "{told}");
+}
+
+#[test]
+fn host_dib_elements_a_disk_begins_as_the_one_before() {
+    let site = Site::new();
+    let hook = |path: &str, text: &str| {
+        site.file(&format!("app/{path}"), 0o755, &format!("#!/bin/bash\nset -eu\n{text}\n"));
+    };
+    let make = |layers: &str| {
+        let output = site.make("raw", "app", &[("ISOTOPE_LAYERS", layers), ("DIB_IMAGE_SIZE", "1")]);
+        let told = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{told}");
+        Tool::new("e2fsck").arg("-fn").arg(site.path("image.raw")).run().unwrap();
+        told
+    };
+    // Every name with its mode, owner, size and content.
+    let files = || {
+        let dir = site.path("files");
+        std::fs::remove_dir_all(&dir).ok();
+        std::fs::create_dir(&dir).unwrap();
+        let dump = format!("rdump / {}", dir.display());
+        Tool::new("debugfs").args(["-R", &dump]).arg(site.path("image.raw")).run().unwrap();
+        let list =
+            "find . -printf '%p %y %m %U:%G %l\\n' | sort; find . -type f -print0 | sort -z | xargs -0 sha256sum";
+        Tool::new("sh").args(["-c", list]).current_dir(&dir).run().unwrap().text()
+    };
+    let earlier = "names may differ: copied";
+    hook("install.d/50-app", "mkdir /app; echo old >/app/goes; head -c 3000000 /dev/zero | tr '\\0' x >/app/stays");
+    hook("finalise.d/50-app", "echo one >/app/late");
+    let told = make("1");
+    assert!(!told.contains(earlier), "{told}");
+
+    // Only what is done on the disk is done again.
+    hook("finalise.d/50-app", "echo two >/app/late");
+    let told = make("1");
+    assert!(told.contains(earlier), "{told}");
+    let found = files();
+    make("");
+    assert_eq!(found, files(), "another disk than one made at once");
+
+    // A layer that is another one.
+    hook("post-install.d/50-app", "rm /app/goes; echo new >/app/new; chmod 700 /app; ln -s stays /app/link");
+    let told = make("1");
+    assert!(told.contains(earlier), "{told}");
+    let found = files();
+    make("");
+    assert_eq!(found, files(), "another disk than one made at once");
+
+    // A kept disk that is damaged is not used.
+    let disks = std::fs::read_dir(site.path("cache/disks")).unwrap().flatten();
+    for disk in disks {
+        let raw = std::fs::File::options().write(true).open(disk.path().join("disk.raw")).unwrap();
+        std::os::unix::fs::FileExt::write_all_at(&raw, b"damage", 5 << 20).unwrap();
+    }
+    hook("finalise.d/50-app", "echo three >/app/late");
+    let told = make("1");
+    assert!(told.contains("the disk is made anew") && told.contains("damaged"), "{told}");
+    assert!(files().contains("./app/late"));
 }

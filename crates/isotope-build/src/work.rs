@@ -64,8 +64,12 @@ impl Work {
 
     /// The tree's path from where layers are mounted.
     pub(crate) fn layered_tree(&self, dib: Option<&Dib>) -> Option<PathBuf> {
-        let tree = dib.filter(|dib| dib.owns_the_tree()).map_or_else(|| self.tree(), Dib::mount);
-        tree.strip_prefix(&self.dir).ok().map(Path::to_owned)
+        self.layered(&dib.filter(|dib| dib.owns_the_tree()).map_or_else(|| self.tree(), Dib::mount))
+    }
+
+    /// A path from where layers are mounted.
+    pub(crate) fn layered(&self, path: &Path) -> Option<PathBuf> {
+        path.strip_prefix(&self.dir).ok().map(Path::to_owned)
     }
 
     /// Where layers are mounted.

@@ -89,7 +89,7 @@ pub fn reopen(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(MountedDisk, Copied), DiskError> {
     let points = mount_points(layout)?;
-    let facts = kept::read(dir, layout, options)?;
+    let facts = kept::read(dir, kept::recipe(layout, options))?;
     progress(Progress::Stage("copying the earlier disk".to_owned()));
     let (scan, disk) = std::thread::scope(|scope| {
         let copy = scope.spawn(|| kept::copy(dir, &facts, raw));
@@ -135,7 +135,7 @@ impl MountedDisk {
     ) -> Result<(Self, Option<String>), DiskError> {
         progress(Progress::Stage("keeping the disk".to_owned()));
         let closed = self.pause()?;
-        let kept = kept::write(dir, &closed.disk, layout, &closed.geometry, &closed.options);
+        let kept = kept::write(dir, &closed.disk, kept::recipe(layout, &closed.options), &closed.geometry);
         let note = kept.err().map(|error| chain(&error));
         let mounts = mount_all(layout, &closed.geometry, &closed.loops, tree, &closed.mountpoint, &closed.options)?;
         let disk = closed.resume(mounts);
@@ -160,7 +160,7 @@ impl MountedDisk {
 }
 
 /// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {

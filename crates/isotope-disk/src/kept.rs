@@ -32,7 +32,7 @@ pub(crate) struct Facts {
 
 /// What must be the same for a kept disk to serve. Not where the layout was declared, and not the clock: it is that of the kept
 /// disk's filesystems then.
-fn recipe(layout: &Layout, options: &DiskOptions) -> serde_json::Result<serde_json::Value> {
+pub(crate) fn recipe(layout: &Layout, options: &DiskOptions) -> serde_json::Result<serde_json::Value> {
     let mut layout = serde_json::to_value(layout)?;
     if let Some(partitions) = layout.get_mut("partitions").and_then(|partitions| partitions.as_array_mut()) {
         for partition in partitions.iter_mut().filter_map(|partition| partition.as_object_mut()) {
@@ -46,9 +46,8 @@ fn recipe(layout: &Layout, options: &DiskOptions) -> serde_json::Result<serde_js
 pub(crate) fn write(
     dir: &Path,
     disk: &File,
-    layout: &Layout,
+    recipe: serde_json::Result<serde_json::Value>,
     geometry: &Geometry,
-    options: &DiskOptions,
 ) -> Result<(), DiskError> {
     let failed = |source: io::Error| DiskError::Keep { path: dir.to_owned(), source };
     let output = |error: output::OutputError| failed(io::Error::other(error));
@@ -60,21 +59,21 @@ pub(crate) fn write(
     let pending = PendingOutput::create(&dir.join(RAW)).map_err(output)?;
     let content = copy::copy(disk, pending.file()).map_err(failed)?.to_string();
     pending.commit_unsynced().map_err(output)?;
-    let recipe = recipe(layout, options).map_err(|error| failed(error.into()))?;
+    let recipe = recipe.map_err(|error| failed(error.into()))?;
     let facts = Facts { format: FORMAT, recipe, geometry: geometry.clone(), content };
     let text = serde_json::to_vec_pretty(&facts).map_err(|error| failed(error.into()))?;
     output::write_file(&dir.join(FACTS), &text).map_err(output)
 }
 
-/// What is known of the disk kept in `dir`, if it was made with this layout and these options.
-pub(crate) fn read(dir: &Path, layout: &Layout, options: &DiskOptions) -> Result<Facts, DiskError> {
+/// What is known of the disk kept in `dir`, if it was made by this recipe.
+pub(crate) fn read(dir: &Path, recipe: serde_json::Result<serde_json::Value>) -> Result<Facts, DiskError> {
     let refuse = |why: String| DiskError::Kept { path: dir.to_owned(), why };
     let text = std::fs::read(dir.join(FACTS)).map_err(|error| refuse(format!("{FACTS} cannot be read: {error}")))?;
     let facts: Facts = serde_json::from_slice(&text).map_err(|error| refuse(format!("{FACTS}: {error}")))?;
     if facts.format != FORMAT {
         return Err(refuse(format!("it has format {}, not {FORMAT}", facts.format)));
     }
-    let recipe = recipe(layout, options).map_err(|error| refuse(error.to_string()))?;
+    let recipe = recipe.map_err(|error| refuse(error.to_string()))?;
     match recipe.as_object().into_iter().flatten().find(|(key, value)| facts.recipe.get(*key) != Some(*value)) {
         Some((key, _)) => Err(refuse(format!("it was made with another {key}"))),
         None => Ok(facts),

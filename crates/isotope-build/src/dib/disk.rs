@@ -3,10 +3,11 @@
 use super::{Dib, mounts};
 use crate::build::{Build, Stage};
 use crate::error::StepError;
+use crate::layers::disk::Begin;
 use crate::step::told;
 use isotope_disk::DiskError;
-use isotope_disk::dib::{DibDisk, DibDiskOptions};
-use isotope_disk::populate::{self, MountPoint, PopulateError};
+use isotope_disk::dib::{DibDisk, DibDiskOptions, can_be_kept};
+use isotope_disk::populate::{self, Changes, Copied, Extent, MountPoint, PopulateError};
 use isotope_plan::blockdev::LayoutPlan;
 use isotope_plan::layout::FilesystemKind;
 use isotope_plan::{Bytes, DibImage};
@@ -22,7 +23,10 @@ pub(super) fn make(image: &DibImage, dib: &mut Dib, build: &mut Build<'_>) -> Re
     let tree = TargetDir::open(dib.built())?;
     match image.layout.as_ref() {
         // A hook of block-device.d has made its own, and mounted it, or it has not.
-        Some(_) if dib.vars.contains_key(DEVICE) => copy(&[], dib, build)?,
+        Some(_) if dib.vars.contains_key(DEVICE) => {
+            copy(&[], dib, build)?;
+            give_back(dib)?;
+        }
         Some(layout) => {
             fstab(&tree, &image.fstab)?;
             drop(tree);
@@ -50,6 +54,7 @@ fn put_back(dib: &Dib) -> Result<(), StepError> {
 }
 
 fn assemble(layout: &LayoutPlan, dib: &mut Dib, build: &mut Build<'_>) -> Result<(), StepError> {
+    let begin = if can_be_kept(layout) { Begin::of(build, Some(dib), &(layout, dib.image_size))? } else { None };
     let mut layout = layout.clone();
     for disk in &mut layout.disks {
         disk.directory = match disk.directory.as_os_str().is_empty() {
@@ -64,7 +69,14 @@ fn assemble(layout: &LayoutPlan, dib: &mut Dib, build: &mut Build<'_>) -> Result
         image_size: dib.image_size.map(Bytes),
         sync: false,
     };
-    let disk = DibDisk::create(&layout, &options, &mut told(&build.events))?;
+    let mut points = Vec::new();
+    for made in layout.mounts.iter().filter(|made| made.path.starts_with('/')) {
+        let kind = layout.filesystems.get(made.filesystem).map(|it| it.filesystem.kind);
+        points.push(MountPoint { path: made.path.clone(), fat: kind == Some(FilesystemKind::Fat) });
+    }
+    dib.points = points.iter().map(|point| place(&mount, &point.path)).collect();
+    let wanted = Wanted { layout: &layout, options: &options, points: &points };
+    let disk = wanted.with_tree(begin.as_ref(), dib, build)?;
     // For hooks that ask dib-block-device.
     let state = dib.dir.join("states/block-device");
     disk.state().save(&state).map_err(|error| StepError::io("write", &state)(error))?;
@@ -75,13 +87,64 @@ fn assemble(layout: &LayoutPlan, dib: &mut Dib, build: &mut Build<'_>) -> Result
     dib.vars.insert(DEVICE.to_owned(), disk.image_block_device().display().to_string());
     dib.vars.insert("IMAGE_BLOCK_DEVICES".to_owned(), format!("{devices} "));
     build.stage = Stage::Dib(Box::new(disk));
-    let mut points = Vec::new();
-    for made in layout.mounts.iter().filter(|made| made.path.starts_with('/')) {
-        let kind = layout.filesystems.get(made.filesystem).map(|it| it.filesystem.kind);
-        points.push(MountPoint { path: made.path.clone(), fat: kind == Some(FilesystemKind::Fat) });
+    give_back(dib)
+}
+
+/// A disk that is to be made, with its mount points.
+struct Wanted<'a> {
+    layout: &'a LayoutPlan,
+    options: &'a DibDiskOptions<'a>,
+    points: &'a [MountPoint],
+}
+
+impl Wanted<'_> {
+    /// The disk with the tree on it: from an earlier one where that can be, else made anew, and kept.
+    fn with_tree(&self, begin: Option<&Begin>, dib: &Dib, build: &Build<'_>) -> Result<DibDisk, StepError> {
+        let Self { layout, options, points } = self;
+        let told = &mut told(&build.events);
+        if let Some((begin, changes)) = begin.and_then(|begin| Some((begin, begin.changes.as_ref()?))) {
+            let reopened = DibDisk::reopen(layout, options, begin.dir(), told);
+            match reopened.and_then(|disk| Ok((self.apply(changes, dib)?, disk))) {
+                Ok((copied, disk)) => {
+                    let (names, bytes) = (copied.names, copied.bytes);
+                    build.events.output(&format!("{} names may differ: copied {names}, {bytes} bytes", changes.len()));
+                    return Ok(disk);
+                }
+                Err(error) => build.events.output(&format!("the disk is made anew: {error}")),
+            }
+        }
+        if let Some(begin) = begin {
+            begin.forget()?;
+        }
+        let mut disk = DibDisk::create(layout, options, told)?;
+        copy(points, dib, build)?;
+        // One that was kept could not be used: the next build keeps one.
+        if let Some(begin) = begin.filter(|begin| begin.changes.is_none()) {
+            let (again, note) = disk.keep(layout, options, begin.dir(), told)?;
+            disk = again;
+            self.apply(&Changes::new(), dib).map_err(DiskError::from)?;
+            match note {
+                Some(note) => build.events.output(&format!("the disk is not kept: {note}")),
+                None => begin.note()?,
+            }
+        }
+        Ok(disk)
     }
-    dib.points = points.iter().map(|point| place(&mount, &point.path)).collect();
-    copy(&points, dib, build)
+
+    /// Makes the mounted disk hold the tree in all names that may differ, and in its FAT filesystems, which are staged and so empty at
+    /// first.
+    fn apply(&self, changes: &Changes, dib: &Dib) -> Result<Copied, PopulateError> {
+        let (built, mut changes) = (dib.built(), changes.clone());
+        for point in self.points.iter().filter(|point| point.fat) {
+            if populate::has_directory(&built, &point.path)? {
+                changes.add(Path::new(&point.path), Extent::Whole);
+            }
+        }
+        if changes.is_empty() {
+            return Ok(Copied::default());
+        }
+        populate::apply(&built, &dib.mount(), self.points, &changes)
+    }
 }
 
 fn place(mount: &Path, path: &str) -> PathBuf {
@@ -106,7 +169,7 @@ fn show(node: &Path, dev: &Path) -> Result<(), StepError> {
     }
 }
 
-/// The tree onto what is mounted, all names of it; then its room is given back.
+/// The tree onto what is mounted, all names of it.
 fn copy(points: &[MountPoint], dib: &Dib, build: &Build<'_>) -> Result<(), StepError> {
     let (built, mount) = (dib.built(), dib.mount());
     let copied = populate::populate(&built, &mount, points, &mut |done| {
@@ -114,6 +177,12 @@ fn copy(points: &[MountPoint], dib: &Dib, build: &Build<'_>) -> Result<(), StepE
     });
     let copied = copied.map_err(|error| too_small(error, dib))?;
     build.events.output(&format!("copied {} names, {} bytes", copied.names, copied.bytes));
+    Ok(())
+}
+
+/// The room of the tree that was put aside.
+fn give_back(dib: &Dib) -> Result<(), StepError> {
+    let built = dib.built();
     std::fs::remove_dir_all(&built).map_err(StepError::io("remove", &built))
 }
 

@@ -134,6 +134,11 @@ impl Dib {
         !self.plan.beside
     }
 
+    /// The finished tree, where it has been put aside under another name than it has in layers.
+    pub(crate) fn put_aside(&self) -> Option<PathBuf> {
+        Some(self.built()).filter(|built| self.owns_the_tree() && built.is_dir())
+    }
+
     /// The finished tree, until it is on the disk.
     fn built(&self) -> PathBuf {
         self.dir.join("built")

@@ -1,17 +1,20 @@
 //! The disk of an earlier build of the same image, from which this one's disk may begin.
 //!
 //! `CACHE/disks/KEY/` has a disk as it was with its tree on it and nothing else (`isotope_disk::assemble_from`), and `chain.json`, the
-//! layers of that tree. The names that may differ are those in layers that only one of the two trees has.
+//! layers of that tree and the names that were written behind the last one. The names that may differ are these, those in layers that
+//! only one of the two trees has, and those that this build has written behind its last.
 
 use super::{Layers, inputs};
 use crate::build::Build;
+use crate::dib::Dib;
 use crate::error::StepError;
 use isotope_cache::{Inputs, Key};
 use isotope_disk::DiskError;
-use isotope_disk::populate::Changes;
+use isotope_disk::populate::{Changes, Extent};
 use rustix::fs::{FlockOperation, flock};
+use serde::{Deserialize, Serialize};
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 const CHAIN: &str = "chain.json";
 /// The name of the image.
@@ -23,15 +26,24 @@ pub(crate) struct Begin {
     dir: PathBuf,
     /// What may differ, if there is an earlier disk.
     pub changes: Option<Changes>,
-    chain: Vec<Key>,
+    chain: Chain,
     name: String,
     _lock: File,
 }
 
+/// What a tree is made of.
+#[derive(Debug, Serialize, Deserialize)]
+struct Chain {
+    layers: Vec<Key>,
+    /// Behind the last layer.
+    written: Vec<(PathBuf, Extent)>,
+}
+
 impl Begin {
-    /// For the disk that is about to be made. `None`: without layers, or while another build of this image uses the place.
-    pub(crate) fn of(build: &Build<'_>) -> Result<Option<Self>, StepError> {
-        let (Some(layers), Some(layout)) = (&build.layers, &build.plan.layout) else { return Ok(None) };
+    /// For the disk of that layout which is about to be made, of a tree that may be that of hooks. `None`: without layers, or while another
+    /// build of this image uses the place.
+    pub(crate) fn of(build: &Build<'_>, dib: Option<&Dib>, layout: &impl Serialize) -> Result<Option<Self>, StepError> {
+        let Some(layers) = &build.layers else { return Ok(None) };
         let mut what = Inputs::new();
         what.insert("name".to_owned(), build.plan.name.clone());
         what.insert("layout".to_owned(), inputs::json(layout));
@@ -41,10 +53,13 @@ impl Begin {
         if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
             return Ok(None);
         }
-        let chain: Vec<Key> = layers.held().iter().map(|held| held.layer.key.clone()).collect();
+        let Some((tree, written)) = written(layers, build, dib)? else { return Ok(None) };
+        let layers_now = layers.held().iter().map(|held| held.layer.key.clone()).collect();
+        let names = written.iter().map(|(path, extent)| (path.to_owned(), extent)).collect();
+        let chain = Chain { layers: layers_now, written: names };
         let text = std::fs::read(dir.join(CHAIN)).ok();
-        let before: Option<Vec<Key>> = text.and_then(|text| serde_json::from_slice(&text).ok());
-        let changes = before.map(|before| changes(layers, build, &before, &chain)).transpose()?.flatten();
+        let before: Option<Chain> = text.and_then(|text| serde_json::from_slice(&text).ok());
+        let changes = before.map(|before| changes(layers, &tree, &before, &chain)).transpose()?.flatten();
         Ok(Some(Self { dir, changes, chain, name: build.plan.name.clone(), _lock: lock }))
     }
 
@@ -82,22 +97,34 @@ impl Begin {
     }
 }
 
-/// The names that only one of two chains of layers speaks of. `None`: a layer of the earlier one has gone.
-fn changes(layers: &Layers, build: &Build<'_>, before: &[Key], now: &[Key]) -> Result<Option<Changes>, StepError> {
-    let Some(tree) = build.work.layered_tree(build.dib.as_ref()) else { return Ok(None) };
+/// The tree's path from where layers are mounted, and the names of it that this build has written behind its last layer. `None`: it is in
+/// no layer.
+fn written(layers: &Layers, build: &Build<'_>, dib: Option<&Dib>) -> Result<Option<(PathBuf, Changes)>, StepError> {
+    let Some(tree) = build.work.layered_tree(dib) else { return Ok(None) };
+    let mut names = Changes::new();
+    let Some(written) = layers.written() else { return Ok(Some((tree, names))) };
+    match dib.and_then(Dib::put_aside).and_then(|built| build.work.layered(&built)) {
+        Some(built) => names.add_moved_upper(&written.join(built)).map_err(DiskError::from)?,
+        None => names.add_upper(&written.join(&tree)).map_err(DiskError::from)?,
+    }
+    Ok(Some((tree, names)))
+}
+
+/// The names that may differ between two trees. `None`: a layer of the earlier one has gone.
+fn changes(layers: &Layers, tree: &Path, before: &Chain, now: &Chain) -> Result<Option<Changes>, StepError> {
     // A key is made of the key below: two chains that do not begin alike have no layer in common.
-    let apart = before.first() != now.first();
+    let apart = before.layers.first() != now.layers.first();
     let mut changes = if apart { Changes::of_whole_trees() } else { Changes::new() };
-    let gone = before.iter().filter(|key| !now.contains(key));
+    let gone = before.layers.iter().filter(|key| !now.layers.contains(key));
     for key in gone {
         let Some(held) = layers.store().look(key)? else { return Ok(None) };
-        changes.add_earlier_upper(&held.upper().join(&tree)).map_err(DiskError::from)?;
+        changes.add_earlier_upper(&held.upper().join(tree)).map_err(DiskError::from)?;
     }
-    for held in layers.held().iter().filter(|held| !before.contains(&held.layer.key)) {
-        changes.add_upper(&held.upper().join(&tree)).map_err(DiskError::from)?;
+    for held in layers.held().iter().filter(|held| !before.layers.contains(&held.layer.key)) {
+        changes.add_upper(&held.upper().join(tree)).map_err(DiskError::from)?;
     }
-    if let Some(written) = layers.written() {
-        changes.add_upper(&written.join(&tree)).map_err(DiskError::from)?;
+    for (path, extent) in before.written.iter().chain(&now.written) {
+        changes.add(path, *extent);
     }
     Ok(Some(changes))
 }

@@ -21,7 +21,7 @@ impl Run for Assemble {
             fstab: build.deployment.as_ref().map_or_else(Fstab::default, Deployment::fstab),
             ..DiskOptions::new(build.plan.source_date_epoch, build.plan.seed)
         };
-        let begin = Begin::of(build)?;
+        let begin = Begin::of(build, build.dib.as_ref(), layout)?;
         let (earlier, keep) = match &begin {
             Some(begin) => match &begin.changes {
                 Some(changes) => (Some((begin.dir(), changes)), None),

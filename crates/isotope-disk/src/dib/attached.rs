@@ -27,6 +27,11 @@ impl Attached {
         let raw =
             create(&path, geometry.total_bytes().0).map_err(|source| DiskError::Raw { path: path.clone(), source })?;
         table::write_planned(plan, &geometry, &raw)?;
+        Self::attach(plan, geometry, raw, path)
+    }
+
+    /// Attaches a file that has its table.
+    pub(super) fn attach(plan: &DiskPlan, geometry: Geometry, raw: File, path: PathBuf) -> Result<Self, DiskError> {
         let failed = |source| DiskError::Loop { partition: plan.name.clone(), source };
         let device = LoopDevice::attach_disk(&raw, whole(&geometry)).map_err(failed)?;
         let mut partitions = Vec::new();
@@ -47,6 +52,11 @@ impl Attached {
         let partitions = geometry.partitions.iter().map(|placed| device.partition(placed.number));
         let partitions = partitions.collect::<Result<_, _>>().map_err(failed)?;
         Ok(Self { name: plan.name.clone(), geometry, partitions, device, raw, path })
+    }
+
+    /// The file, opened.
+    pub(super) const fn raw(&self) -> &File {
+        &self.raw
     }
 
     /// Its raw file.

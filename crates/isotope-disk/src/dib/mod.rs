@@ -14,8 +14,10 @@
 mod attached;
 mod fat;
 mod filesystems;
+mod kept;
 mod state;
 
+pub use kept::can_be_kept;
 pub use state::{DibDevice, DibState, Owner};
 
 use crate::lvm::{Activation, Volumes};

@@ -300,7 +300,10 @@ impl Copy {
 }
 
 /// Whether `tree` has a directory at this mount point.
-pub(crate) fn has_directory(tree: &Path, point: &str) -> Result<bool, PopulateError> {
+///
+/// # Errors
+/// It cannot be looked at.
+pub fn has_directory(tree: &Path, point: &str) -> Result<bool, PopulateError> {
     let path = Path::new(point.trim_matches('/'));
     let found = look(&Tree::open(tree)?, path).map_err(|errno| PopulateError::new("look at", path, errno))?;
     Ok(found.as_ref().is_some_and(is_directory))

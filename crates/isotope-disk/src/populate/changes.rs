@@ -10,12 +10,14 @@ use super::PopulateError;
 use super::tree::{self, Kind, Tree};
 use rustix::fs::{self, FileType, Stat};
 use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 /// How much of a name may differ.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Extent {
     /// What belongs to a directory itself: mode, owner, times, attributes. What is in it is told by names of its own.
     Itself,
@@ -95,7 +97,15 @@ impl Changes {
     /// # Errors
     /// It cannot be read.
     pub fn add_upper(&mut self, upper: &Path) -> Result<(), PopulateError> {
-        self.read(upper, Side::Later)
+        self.read(upper, Side::Later, false)
+    }
+
+    /// The same of an upper directory whose root was renamed since the layer below it: that says nothing of what is in it.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn add_moved_upper(&mut self, upper: &Path) -> Result<(), PopulateError> {
+        self.read(upper, Side::Later, true)
     }
 
     /// The same of an upper directory of the earlier tree. All of these come first.
@@ -103,7 +113,7 @@ impl Changes {
     /// # Errors
     /// It cannot be read.
     pub fn add_earlier_upper(&mut self, upper: &Path) -> Result<(), PopulateError> {
-        self.read(upper, Side::Earlier)
+        self.read(upper, Side::Earlier, false)
     }
 
     /// A name that is no directory, as an upper directory has it.
@@ -125,7 +135,7 @@ impl Changes {
         }
     }
 
-    fn read(&mut self, upper: &Path, side: Side) -> Result<(), PopulateError> {
+    fn read(&mut self, upper: &Path, side: Side, moved: bool) -> Result<(), PopulateError> {
         let failed = |errno| PopulateError::new("look at the upper directory", upper, errno);
         match fs::lstat(upper) {
             Err(Errno::NOENT) => return Ok(()),
@@ -151,7 +161,8 @@ impl Changes {
                 }
             };
             let hides = !self.complete && is_set("trusted.overlay.opaque", Some(b"y"));
-            if hides || is_set("trusted.overlay.redirect", None) {
+            let moved = moved && path.as_os_str().is_empty();
+            if !moved && (hides || is_set("trusted.overlay.redirect", None)) {
                 self.add(&path, Extent::Whole);
                 continue;
             }
@@ -170,7 +181,7 @@ impl Changes {
     }
 
     /// Names in order, parents before what is below them.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&Path, Extent)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&Path, Extent)> {
         self.names.iter().map(|(path, told)| (path.as_path(), told.extent))
     }
 

@@ -16,8 +16,7 @@ mod scan;
 mod tree;
 mod xattr;
 
-pub use apply::apply;
-pub(crate) use apply::has_directory;
+pub use apply::{apply, has_directory};
 pub use changes::{Changes, Extent};
 pub use scan::{Scan, scan};
 
