@@ -6,7 +6,7 @@
 
 use crate::assemble::{attach, fats, mount_all, mount_points, mounted};
 use crate::mounted::MountedDisk;
-use crate::populate::{self, Changes, Copied, Extent};
+use crate::populate::{self, Changes, Copied};
 use crate::{DiskError, DiskOptions, Progress, assemble, fstab, kept, mkfs};
 use isotope_plan::geometry::place;
 use isotope_plan::layout::Layout;
@@ -143,19 +143,9 @@ impl MountedDisk {
         Ok((disk, note))
     }
 
-    /// Makes the disk hold `tree` in all names of `changes`, and in its FAT filesystems, which are staged and so empty at first.
+    /// Makes the disk hold `tree` in all names of `changes`, and in its FAT filesystems.
     fn apply(&self, layout: &Layout, tree: &Path, changes: &Changes) -> Result<Copied, DiskError> {
-        let points = mount_points(layout)?;
-        let mut changes = changes.clone();
-        for point in points.iter().filter(|point| point.fat) {
-            if populate::has_directory(tree, &point.path)? {
-                changes.add(Path::new(&point.path), Extent::Whole);
-            }
-        }
-        if changes.is_empty() {
-            return Ok(Copied::default());
-        }
-        Ok(populate::apply(tree, self.root(), &points, &changes)?)
+        Ok(populate::apply(tree, self.root(), &mount_points(layout)?, changes)?)
     }
 }
 

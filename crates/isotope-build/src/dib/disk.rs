@@ -7,7 +7,7 @@ use crate::layers::disk::Begin;
 use crate::step::told;
 use isotope_disk::DiskError;
 use isotope_disk::dib::{DibDisk, DibDiskOptions, can_be_kept};
-use isotope_disk::populate::{self, Changes, Copied, Extent, MountPoint, PopulateError};
+use isotope_disk::populate::{self, Changes, Copied, MountPoint, PopulateError};
 use isotope_plan::blockdev::LayoutPlan;
 use isotope_plan::layout::FilesystemKind;
 use isotope_plan::{Bytes, DibImage};
@@ -131,19 +131,9 @@ impl Wanted<'_> {
         Ok(disk)
     }
 
-    /// Makes the mounted disk hold the tree in all names that may differ, and in its FAT filesystems, which are staged and so empty at
-    /// first.
+    /// Makes the mounted disk hold the tree in all names that may differ, and in its FAT filesystems.
     fn apply(&self, changes: &Changes, dib: &Dib) -> Result<Copied, PopulateError> {
-        let (built, mut changes) = (dib.built(), changes.clone());
-        for point in self.points.iter().filter(|point| point.fat) {
-            if populate::has_directory(&built, &point.path)? {
-                changes.add(Path::new(&point.path), Extent::Whole);
-            }
-        }
-        if changes.is_empty() {
-            return Ok(Copied::default());
-        }
-        populate::apply(&built, &dib.mount(), self.points, &changes)
+        populate::apply(&dib.built(), &dib.mount(), self.points, changes)
     }
 }
 

@@ -20,7 +20,7 @@ const KINDS: [&str; 3] = ["file", "dirtree", "dirmeta"];
 
 /// Links into `staging` what the latest layer with the same step has, where the step finds it ([`Work::inherited`]).
 pub(super) fn objects(step: &Step, work: &Work, store: &Store, staging: &Staging) -> Result<(), StepError> {
-    let Some(tree) = work.layered_tree(None) else { return Ok(()) };
+    let Some((tree, inherited)) = work.layered_tree(None).zip(work.layered(&work.inherited())) else { return Ok(()) };
     let mut earlier = store.list()?;
     earlier.retain(|held| held.layer.steps.iter().any(|it| it.id == step.id && it.element == step.origin.element));
     earlier.sort_by_key(|held| std::cmp::Reverse(held.layer.created));
@@ -28,8 +28,7 @@ pub(super) fn objects(step: &Step, work: &Work, store: &Store, staging: &Staging
     else {
         return Ok(());
     };
-    let inherited = work.inherited();
-    let to = staging.upper().join(inherited.strip_prefix(work.dir()).unwrap_or(&inherited));
+    let to = staging.upper().join(inherited);
     make(&to, 0o755)?;
     for entry in list(&from)? {
         let mode = entry.metadata().map_err(StepError::io("look at", &entry.path()))?.permissions().mode();

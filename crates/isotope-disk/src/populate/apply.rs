@@ -22,12 +22,22 @@ use std::sync::{Arc, PoisonError};
 /// What mke2fs puts into the root of each filesystem; no tree has it.
 const LOST_AND_FOUND: &[u8] = b"lost+found";
 
-/// Makes `root`, where the filesystems are mounted, equal to `tree` in all names of `changes`.
+/// Makes `root`, where the filesystems are mounted, equal to `tree` in all names of `changes`, and in its FAT filesystems: these are staged,
+/// and so empty at first.
 ///
 /// # Errors
 /// Something cannot be read, removed or made; a mount point is in the way; a file with several names has some of them outside of the
 /// changes. The disk is neither the earlier nor the later one then.
 pub fn apply(tree: &Path, root: &Path, mounts: &[MountPoint], changes: &Changes) -> Result<Copied, PopulateError> {
+    let mut changes = changes.clone();
+    for point in mounts.iter().filter(|point| point.fat) {
+        if has_directory(tree, &point.path)? {
+            changes.add(Path::new(&point.path), Extent::Whole);
+        }
+    }
+    if changes.is_empty() {
+        return Ok(Copied::default());
+    }
     let copy = Copy::new(tree, root, mounts)?;
     let mut plan =
         Plan { copy: &copy, tasks: Vec::new(), parents: BTreeSet::new(), opened: BTreeSet::new(), covered: None };
@@ -42,7 +52,7 @@ pub fn apply(tree: &Path, root: &Path, mounts: &[MountPoint], changes: &Changes)
         directories.extend(parents.into_iter().map(|path| (path.clone(), copy.point_of(&path))));
     }
     copy.fill(tasks, &mut || ())?;
-    copy.whole_groups(changes)?;
+    copy.whole_groups(&changes)?;
     copy.link_all(&mut || ())?;
     // A directory may be there twice: as changed, and as parent of what is.
     let mut directories: BTreeMap<_, _> = take(&copy.directories).into_iter().collect();
@@ -300,10 +310,7 @@ impl Copy {
 }
 
 /// Whether `tree` has a directory at this mount point.
-///
-/// # Errors
-/// It cannot be looked at.
-pub fn has_directory(tree: &Path, point: &str) -> Result<bool, PopulateError> {
+fn has_directory(tree: &Path, point: &str) -> Result<bool, PopulateError> {
     let path = Path::new(point.trim_matches('/'));
     let found = look(&Tree::open(tree)?, path).map_err(|errno| PopulateError::new("look at", path, errno))?;
     Ok(found.as_ref().is_some_and(is_directory))

@@ -16,7 +16,7 @@ mod scan;
 mod tree;
 mod xattr;
 
-pub use apply::{apply, has_directory};
+pub use apply::apply;
 pub use changes::{Changes, Extent};
 pub use scan::{Scan, scan};
 
