@@ -137,14 +137,20 @@ impl Work {
         self.room.join("disk.raw")
     }
 
-    /// Gives back the room that the tree takes.
+    /// Gives back the room that the tree takes: it is empty.
     pub(crate) fn empty_tree(&self) -> Result<(), StepError> {
-        // A layer below cannot be emptied, and takes no memory.
-        if self.layered {
-            return Ok(());
-        }
         let tree = self.tree();
-        std::fs::remove_dir_all(&tree).map_err(StepError::io("remove", &tree))?;
+        self.give_back(&tree)?;
         std::fs::create_dir(&tree).map_err(StepError::io("make", &tree))
+    }
+
+    /// Gives back the room of a tree, which no step needs any more: it is not there.
+    pub(crate) fn give_back(&self, tree: &Path) -> Result<(), StepError> {
+        // What is in a layer takes no memory, and to remove it is a whiteout for each name.
+        if self.layered {
+            let aside = self.dir.join("given-back");
+            return std::fs::rename(tree, aside).map_err(StepError::io("put aside", tree));
+        }
+        std::fs::remove_dir_all(tree).map_err(StepError::io("remove", tree))
     }
 }

@@ -78,7 +78,7 @@ fn has(ended: &Ended, text: &str) -> bool {
 
 #[test]
 fn host_a_compose_comes_from_a_registry_where_the_repository_has_none_or_the_commit_before() {
-    let server = Server::start(tempfile::tempdir().unwrap(), |_| String::new());
+    let server = Server::open();
     let (from, to) = (format!("from={}", server.place()), format!("to={}", server.place()));
     let at = |name: &str| server.dir.path().join(name);
     let one = Machine::new(&at("repo-1"), "first");

@@ -5,7 +5,7 @@
 #![allow(clippy::print_stdout, reason = "its output is the result")]
 
 use isotope_disk::populate::Changes;
-use isotope_disk::{DiskOptions, Incremental, assemble_from};
+use isotope_disk::{Assembly, DiskOptions, Incremental};
 use isotope_image::export::{self, ExportOptions, kept};
 use isotope_plan::layout::{
     DiskSize, Filesystem, FilesystemKind, Layout, Mount, Partition, PartitionKind, PartitionSize, SectorSize, Table,
@@ -77,9 +77,17 @@ fn run(
 ) -> Result<Run, Box<dyn Error>> {
     let (raw, mountpoint) = (work.join("disk.raw"), work.join("mnt"));
     let mut run = Run { name, ..Run::default() };
-    let options = DiskOptions::new(1_700_000_000, Uuid::from_u128(1));
+    let (layout, options) = (layout(), DiskOptions::new(1_700_000_000, Uuid::from_u128(1)));
+    let mut assembly = Assembly {
+        layout: &layout,
+        tree,
+        raw: &raw,
+        mountpoint: &mountpoint,
+        options: &options,
+        progress: &mut |_| {},
+    };
     let clock = Instant::now();
-    let made = assemble_from(how, &layout(), tree, &raw, &mountpoint, &options, &mut |_| {})?;
+    let made = how.make(&mut assembly)?;
     run.assemble_s = clock.elapsed().as_secs_f64();
     run.notes = made.notes;
     let clock = Instant::now();

@@ -1,5 +1,5 @@
 //! Disks: [`assemble()`] makes a partitioned, formatted, populated, mounted disk in a raw file; [`MountedDisk::finish`]
-//! closes it. [`assemble_from`] begins with the disk of an earlier build. [`table`] reads and writes partition tables.
+//! closes it. [`Incremental`] begins with the disk of an earlier build. [`table`] reads and writes partition tables.
 //!
 //! All mounting happens in the caller's private mount namespace. It needs root, loop devices and the filesystems in the
 //! host kernel (not vfat); it needs neither udev, partition nodes nor device-mapper.
@@ -27,7 +27,7 @@ mod window;
 pub use assemble::{DiskOptions, Progress, assemble};
 pub use error::DiskError;
 pub use fstab::Fstab;
-pub use incremental::{Assembled, Incremental, assemble_from, reopen};
+pub use incremental::{Assembly, Incremental, Made, Making};
 pub use isotope_plan::geometry::{Content, ContentSizes, Geometry, GeometryError, Placed};
 pub use mount::MountError;
 pub use mounted::MountedDisk;

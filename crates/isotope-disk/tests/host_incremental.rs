@@ -3,7 +3,7 @@
 mod support;
 
 use isotope_disk::populate::{Changes, Copied, Extent};
-use isotope_disk::{Geometry, Incremental, MountedDisk, assemble_from};
+use isotope_disk::{Assembly, Geometry, Incremental, MountedDisk};
 use isotope_plan::Bytes;
 use isotope_plan::layout::{FilesystemKind, Layout, PartitionSize, SectorSize, Table};
 use nix::mount::MsFlags;
@@ -52,8 +52,9 @@ impl Place {
     /// Makes a disk; what is in it, what was copied, what was noted.
     fn make(&self, layout: &Layout, tree: &Path, how: &Incremental<'_>) -> Made {
         let (raw, mountpoint) = (self.path("disk.raw"), self.path("mnt"));
-        let options = support::options();
-        let made = assemble_from(how, layout, tree, &raw, &mountpoint, &options, &mut support::quiet).unwrap();
+        let (options, progress) = (support::options(), &mut support::quiet);
+        let mut assembly = Assembly { layout, tree, raw: &raw, mountpoint: &mountpoint, options: &options, progress };
+        let made = how.make(&mut assembly).unwrap();
         let facts = facts(&mountpoint, &[]);
         let free = free(&made.disk, layout);
         let geometry = made.disk.finish(&mut support::quiet).unwrap();

@@ -15,7 +15,7 @@ fn noisy(store: &isotope_cache::Store) -> isotope_cache::Held {
 
 #[test]
 fn host_an_interrupted_download_goes_on() {
-    let server = Server::start(false);
+    let server = Server::open();
     let ((_one, one), (_two, two)) = (store(), store());
     let mut held = noisy(&one);
     server.registry().push(&mut held, &one).unwrap();
@@ -33,7 +33,7 @@ fn host_an_interrupted_download_goes_on() {
 
 #[test]
 fn host_a_download_that_never_gets_on_ends() {
-    let server = Server::start(false);
+    let server = Server::open();
     let ((_one, one), (_two, two)) = (store(), store());
     let mut held = noisy(&one);
     server.registry().push(&mut held, &one).unwrap();
@@ -48,7 +48,7 @@ fn host_a_download_that_never_gets_on_ends() {
 
 #[test]
 fn host_an_interrupted_upload_goes_on() {
-    let server = Server::start(false);
+    let server = Server::open();
     let ((_one, one), (_two, two)) = (store(), store());
     let mut held = noisy(&one);
     let bodies = AtomicUsize::new(0);
@@ -68,7 +68,7 @@ fn host_an_interrupted_upload_goes_on() {
 
 #[test]
 fn host_a_busy_registry_is_asked_again() {
-    let server = Server::start(false);
+    let server = Server::open();
     let ((_one, one), (_two, two)) = (store(), store());
     let mut held = noisy(&one);
     let front = Front::start(server.port, |request| match request.number % 3 {

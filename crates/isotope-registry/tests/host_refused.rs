@@ -19,7 +19,7 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
-        let server = Server::start(false);
+        let server = Server::open();
         let ((first, filled), (second, empty)) = (store(), store());
         let [one, other] = ["one", "other"].map(|name| {
             let mut held = layer(&filled, name, |upper| {
@@ -33,7 +33,7 @@ impl Scene {
 
     /// The files of a layer's description and archive at the registry.
     fn blobs(&self, key: &Key) -> [PathBuf; 2] {
-        let link = std::fs::read_to_string(self.server.tag(key)).unwrap();
+        let link = std::fs::read_to_string(self.server.tag(key.as_str())).unwrap();
         let manifest: serde_json::Value =
             serde_json::from_slice(&std::fs::read(self.server.blob(&link)).unwrap()).unwrap();
         [&manifest["config"], &manifest["layers"][0]].map(|it| self.server.blob(it["digest"].as_str().unwrap()))
@@ -113,7 +113,8 @@ fn host_swapped_archives_are_refused() {
 #[test]
 fn host_another_layer_under_the_key_is_refused_and_replaced() {
     let mut scene = Scene::new();
-    std::fs::copy(scene.server.tag(&scene.other.layer.key), scene.server.tag(&scene.one.layer.key)).unwrap();
+    std::fs::copy(scene.server.tag(scene.other.layer.key.as_str()), scene.server.tag(scene.one.layer.key.as_str()))
+        .unwrap();
     let other = scene.other.layer.key.to_string();
     scene.refused(&format!("it is the layer {other}"));
     scene.comes();
@@ -127,7 +128,7 @@ fn host_a_damaged_description_or_manifest_is_refused() {
     std::fs::write(&description, good.replacen("one", "two", 1)).unwrap();
     scene.refused_by(&scene.server.registry(), "not what its digest says");
     std::fs::write(&description, &good).unwrap();
-    let link = std::fs::read_to_string(scene.server.tag(&scene.one.layer.key)).unwrap();
+    let link = std::fs::read_to_string(scene.server.tag(scene.one.layer.key.as_str())).unwrap();
     let manifest = scene.server.blob(&link);
     let good = std::fs::read_to_string(&manifest).unwrap();
     std::fs::write(&manifest, good.replacen("isotope.layer", "isotope.lawyer", 1)).unwrap();
@@ -157,18 +158,18 @@ fn host_content_that_is_not_the_descriptions_is_refused_and_replaced() {
 #[test]
 fn host_something_else_under_the_key_is_refused_and_replaced() {
     let mut scene = Scene::new();
-    let link = std::fs::read_to_string(scene.server.tag(&scene.one.layer.key)).unwrap();
+    let link = std::fs::read_to_string(scene.server.tag(scene.one.layer.key.as_str())).unwrap();
     let manifest = std::fs::read_to_string(scene.server.blob(&link)).unwrap();
     let other = manifest.replacen("application/vnd.isotope.layer.v1", "application/vnd.example.other", 1);
     let digest = isotope_registry::Digest::of(other.as_bytes());
     let file = scene.server.blob(digest.as_str());
     std::fs::create_dir_all(file.parent().unwrap()).unwrap();
     std::fs::write(&file, other).unwrap();
-    let revisions = scene.server.tag(&scene.one.layer.key).ancestors().nth(4).unwrap().join("revisions/sha256");
+    let revisions = scene.server.tag(scene.one.layer.key.as_str()).ancestors().nth(4).unwrap().join("revisions/sha256");
     let revision = revisions.join(digest.as_str().strip_prefix("sha256:").unwrap());
     std::fs::create_dir_all(&revision).unwrap();
     std::fs::write(revision.join("link"), digest.as_str()).unwrap();
-    std::fs::write(scene.server.tag(&scene.one.layer.key), digest.as_str()).unwrap();
+    std::fs::write(scene.server.tag(scene.one.layer.key.as_str()), digest.as_str()).unwrap();
     scene.refused("it is no layer of Isotope");
     scene.comes();
 }

@@ -7,7 +7,7 @@ use isotope_registry::{Credentials, Kind, Pushed, RegistryError};
 use isotope_sys::command::Tool;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use support::front::{Fate, Front};
-use support::{ISOTOPE, Server, WRONG, credentials, everything, layer, leftovers, noise, registry, store};
+use support::{ISOTOPE, Server, WRONG, closed, credentials, everything, layer, leftovers, noise, registry, store};
 
 fn raw_manifest(server: &Server, key: &Key, args: &[&str]) -> serde_json::Value {
     let image = format!("docker://127.0.0.1:{}/{}:{key}", server.port, support::REPOSITORY);
@@ -18,7 +18,7 @@ fn raw_manifest(server: &Server, key: &Key, args: &[&str]) -> serde_json::Value 
 
 #[test]
 fn host_a_layer_comes_back_as_it_went() {
-    let server = Server::start(false);
+    let server = Server::open();
     let ((_one, one), (_two, two)) = (store(), store());
     let mut held = layer(&one, "everything", everything);
     let registry = server.registry();
@@ -55,7 +55,7 @@ fn host_a_layer_comes_back_as_it_went() {
 
 #[test]
 fn host_skopeo_and_tar_read_what_we_write() {
-    let server = Server::start(false);
+    let server = Server::open();
     let (dir, store) = store();
     let mut held = layer(&store, "everything", everything);
     server.registry().push(&mut held, &store).unwrap();
@@ -127,7 +127,7 @@ fn compare(one: &std::path::Path, two: &std::path::Path, found: &mut Vec<String>
 
 #[test]
 fn host_what_the_kernel_leaves_in_an_upper_directory_comes_back() {
-    let server = Server::start(false);
+    let server = Server::open();
     let ((dir, one), (_two, two)) = (store(), store());
     let lower = dir.path().join("lower");
     for name in ["kept", "removed", "replaced/old", "from/here"] {
@@ -175,7 +175,7 @@ fn host_what_the_kernel_leaves_in_an_upper_directory_comes_back() {
 
 #[test]
 fn host_several_layers_come_at_once_and_what_is_not_there_is_none() {
-    let server = Server::start(false);
+    let server = Server::open();
     let ((_one, one), (_two, two)) = (store(), store());
     let mut keys = Vec::new();
     for name in ["a", "b", "c", "d", "e"] {
@@ -194,7 +194,7 @@ fn host_several_layers_come_at_once_and_what_is_not_there_is_none() {
 
 #[test]
 fn host_large_archives_go_in_chunks() {
-    let server = Server::start(false);
+    let server = Server::open();
     let ((_one, one), (_two, two)) = (store(), store());
     let mut held = layer(&one, "large", |upper| std::fs::write(upper.join("noise"), noise(1_000_000)).unwrap());
     let front = Front::start(server.port, |_| Fate::Pass);
@@ -205,7 +205,7 @@ fn host_large_archives_go_in_chunks() {
 
 #[test]
 fn host_credentials_are_those_of_the_container_tools() {
-    let server = Server::start(true);
+    let server = closed();
     let ((dir, one), (_two, two)) = (store(), store());
     let mut held = layer(&one, "secret", |upper| std::fs::write(upper.join("a"), "a").unwrap());
     let key = held.layer.key.clone();
@@ -226,7 +226,7 @@ fn host_credentials_are_those_of_the_container_tools() {
 
 #[test]
 fn host_tokens_are_bought_where_the_registry_says() {
-    let server = Server::start(false);
+    let server = Server::open();
     let ((dir, one), (_two, two)) = (store(), store());
     let front = Front::start(server.port, |request| {
         let authorization = request.header("authorization");

@@ -5,9 +5,9 @@ use crate::build::{Build, Stage};
 use crate::error::StepError;
 use crate::layers::disk::Begin;
 use crate::step::told;
-use isotope_disk::DiskError;
 use isotope_disk::dib::{DibDisk, DibDiskOptions, can_be_kept};
 use isotope_disk::populate::{self, Changes, Copied, MountPoint, PopulateError};
+use isotope_disk::{DiskError, Making};
 use isotope_plan::blockdev::LayoutPlan;
 use isotope_plan::layout::FilesystemKind;
 use isotope_plan::{Bytes, DibImage};
@@ -25,7 +25,7 @@ pub(super) fn make(image: &DibImage, dib: &mut Dib, build: &mut Build<'_>) -> Re
         // A hook of block-device.d has made its own, and mounted it, or it has not.
         Some(_) if dib.vars.contains_key(DEVICE) => {
             copy(&[], dib, build)?;
-            give_back(dib)?;
+            build.work.give_back(&dib.built())?;
         }
         Some(layout) => {
             fstab(&tree, &image.fstab)?;
@@ -75,8 +75,8 @@ fn assemble(layout: &LayoutPlan, dib: &mut Dib, build: &mut Build<'_>) -> Result
         points.push(MountPoint { path: made.path.clone(), fat: kind == Some(FilesystemKind::Fat) });
     }
     dib.points = points.iter().map(|point| place(&mount, &point.path)).collect();
-    let wanted = Wanted { layout: &layout, options: &options, points: &points };
-    let disk = wanted.with_tree(begin.as_ref(), dib, build)?;
+    let mut wanted = Wanted { layout: &layout, options: &options, points: &points, dib, build };
+    let disk = Begin::make(begin.as_ref(), &mut wanted, &build.events)?;
     // For hooks that ask dib-block-device.
     let state = dib.dir.join("states/block-device");
     disk.state().save(&state).map_err(|error| StepError::io("write", &state)(error))?;
@@ -87,7 +87,7 @@ fn assemble(layout: &LayoutPlan, dib: &mut Dib, build: &mut Build<'_>) -> Result
     dib.vars.insert(DEVICE.to_owned(), disk.image_block_device().display().to_string());
     dib.vars.insert("IMAGE_BLOCK_DEVICES".to_owned(), format!("{devices} "));
     build.stage = Stage::Dib(Box::new(disk));
-    give_back(dib)
+    build.work.give_back(&dib.built())
 }
 
 /// A disk that is to be made, with its mount points.
@@ -95,45 +95,37 @@ struct Wanted<'a> {
     layout: &'a LayoutPlan,
     options: &'a DibDiskOptions<'a>,
     points: &'a [MountPoint],
+    dib: &'a Dib,
+    build: &'a Build<'a>,
 }
 
-impl Wanted<'_> {
-    /// The disk with the tree on it: from an earlier one where that can be, else made anew, and kept.
-    fn with_tree(&self, begin: Option<&Begin>, dib: &Dib, build: &Build<'_>) -> Result<DibDisk, StepError> {
-        let Self { layout, options, points } = self;
-        let told = &mut told(&build.events);
-        if let Some((begin, changes)) = begin.and_then(|begin| Some((begin, begin.changes.as_ref()?))) {
-            let reopened = DibDisk::reopen(layout, options, begin.dir(), told);
-            match reopened.and_then(|disk| Ok((self.apply(changes, dib)?, disk))) {
-                Ok((copied, disk)) => {
-                    let (names, bytes) = (copied.names, copied.bytes);
-                    build.events.output(&format!("{} names may differ: copied {names}, {bytes} bytes", changes.len()));
-                    return Ok(disk);
-                }
-                Err(error) => build.events.output(&format!("the disk is made anew: {error}")),
-            }
-        }
-        if let Some(begin) = begin {
-            begin.forget()?;
-        }
-        let mut disk = DibDisk::create(layout, options, told)?;
-        copy(points, dib, build)?;
-        // One that was kept could not be used: the next build keeps one.
-        if let Some(begin) = begin.filter(|begin| begin.changes.is_none()) {
-            let (again, note) = disk.keep(layout, options, begin.dir(), told)?;
-            disk = again;
-            self.apply(&Changes::new(), dib).map_err(DiskError::from)?;
-            match note {
-                Some(note) => build.events.output(&format!("the disk is not kept: {note}")),
-                None => begin.note()?,
-            }
-        }
+impl Making for Wanted<'_> {
+    type Disk = DibDisk;
+    type Error = StepError;
+
+    fn again(&mut self, dir: &Path, changes: &Changes) -> Result<(DibDisk, Copied), StepError> {
+        let disk = DibDisk::reopen(self.layout, self.options, dir, &mut told(&self.build.events))?;
+        let copied = self.apply(changes)?;
+        Ok((disk, copied))
+    }
+
+    fn anew(&mut self) -> Result<DibDisk, StepError> {
+        let disk = DibDisk::create(self.layout, self.options, &mut told(&self.build.events))?;
+        copy(self.points, self.dib, self.build)?;
         Ok(disk)
     }
 
+    fn keep(&mut self, disk: DibDisk, dir: &Path) -> Result<(DibDisk, Option<String>), StepError> {
+        let kept = disk.keep(self.layout, self.options, dir, &mut told(&self.build.events))?;
+        self.apply(&Changes::new())?;
+        Ok(kept)
+    }
+}
+
+impl Wanted<'_> {
     /// Makes the mounted disk hold the tree in all names that may differ, and in its FAT filesystems.
-    fn apply(&self, changes: &Changes, dib: &Dib) -> Result<Copied, PopulateError> {
-        populate::apply(&dib.built(), &dib.mount(), self.points, changes)
+    fn apply(&self, changes: &Changes) -> Result<Copied, DiskError> {
+        Ok(populate::apply(&self.dib.built(), &self.dib.mount(), self.points, changes)?)
     }
 }
 
@@ -168,12 +160,6 @@ fn copy(points: &[MountPoint], dib: &Dib, build: &Build<'_>) -> Result<(), StepE
     let copied = copied.map_err(|error| too_small(error, dib))?;
     build.events.output(&format!("copied {} names, {} bytes", copied.names, copied.bytes));
     Ok(())
-}
-
-/// The room of the tree that was put aside.
-fn give_back(dib: &Dib) -> Result<(), StepError> {
-    let built = dib.built();
-    std::fs::remove_dir_all(&built).map_err(StepError::io("remove", &built))
 }
 
 fn too_small(error: PopulateError, dib: &Dib) -> StepError {

@@ -1,6 +1,6 @@
 //! The disk of an earlier build of the same image, from which this one's disk may begin.
 //!
-//! `CACHE/disks/KEY/` has a disk as it was with its tree on it and nothing else (`isotope_disk::assemble_from`), and `chain.json`, the
+//! `CACHE/disks/KEY/` has a disk as it was with its tree on it and nothing else ([`Incremental`]), and `chain.json`, the
 //! layers of that tree and the names that were written behind the last one. The names that may differ are these, those in layers that
 //! only one of the two trees has, and those that this build has written behind its last.
 
@@ -8,9 +8,10 @@ use super::{Layers, inputs};
 use crate::build::Build;
 use crate::dib::Dib;
 use crate::error::StepError;
+use crate::event::Events;
 use isotope_cache::{Inputs, Key};
-use isotope_disk::DiskError;
 use isotope_disk::populate::{Changes, Extent};
+use isotope_disk::{DiskError, Incremental, Making};
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -25,7 +26,7 @@ const NAME: &str = "name";
 pub(crate) struct Begin {
     dir: PathBuf,
     /// What may differ, if there is an earlier disk.
-    pub changes: Option<Changes>,
+    changes: Option<Changes>,
     chain: Chain,
     name: String,
     _lock: File,
@@ -63,13 +64,38 @@ impl Begin {
         Ok(Some(Self { dir, changes, chain, name: build.plan.name.clone(), _lock: lock }))
     }
 
-    /// Where the disk is kept.
-    pub(crate) fn dir(&self) -> &std::path::Path {
-        &self.dir
+    /// The disk of this build with its tree on it, and what becomes of the one that is kept.
+    pub(crate) fn make<M>(begin: Option<&Self>, making: &mut M, events: &Events) -> Result<M::Disk, StepError>
+    where
+        M: Making,
+        StepError: From<M::Error>,
+    {
+        let how = match begin {
+            Some(Self { dir, changes: Some(changes), .. }) => Incremental { earlier: Some((dir, changes)), keep: None },
+            Some(Self { dir, changes: None, .. }) => Incremental { earlier: None, keep: Some(dir) },
+            None => Incremental::default(),
+        };
+        // What is kept is overwritten.
+        if let Some(begin) = begin.filter(|_| how.keep.is_some()) {
+            begin.forget()?;
+        }
+        let made = how.make(making)?;
+        made.notes.iter().for_each(|note| events.output(note));
+        if let (Some((_, changes)), Some(copied)) = (how.earlier, made.copied) {
+            let (names, bytes) = (copied.names, copied.bytes);
+            events.output(&format!("{} names may differ: copied {names}, {bytes} bytes", changes.len()));
+        }
+        match begin {
+            Some(begin) if how.keep.is_some() && made.notes.is_empty() => begin.note()?,
+            // The next build makes its disk at once, and keeps that.
+            Some(begin) if made.copied.is_none() => begin.forget()?,
+            _ => {}
+        }
+        Ok(made.disk)
     }
 
     /// The disk that was kept before cannot be used: it is none any more.
-    pub(crate) fn forget(&self) -> Result<(), StepError> {
+    fn forget(&self) -> Result<(), StepError> {
         let path = self.dir.join(CHAIN);
         match std::fs::remove_file(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(StepError::io("remove", &path)(error)),
@@ -78,7 +104,7 @@ impl Begin {
     }
 
     /// This build's disk is kept; that of another layout of the same image is not needed any more.
-    pub(crate) fn note(&self) -> Result<(), StepError> {
+    fn note(&self) -> Result<(), StepError> {
         isotope_image::output::write_file(&self.dir.join(NAME), self.name.as_bytes())?;
         isotope_image::output::write_file(&self.dir.join(CHAIN), inputs::json(&self.chain).as_bytes())?;
         let disks = self.dir.parent().unwrap_or(&self.dir);

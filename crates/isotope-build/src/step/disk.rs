@@ -6,7 +6,8 @@ use crate::deployment::Deployment;
 use crate::error::StepError;
 use crate::event::Events;
 use crate::layers::disk::Begin;
-use isotope_disk::{DiskOptions, Fstab, Incremental, Progress};
+use isotope_disk::{Assembly, DiskOptions, Fstab, MountedDisk, Progress};
+use isotope_plan::layout::Layout;
 use isotope_plan::{Format, Step};
 
 /// The step.
@@ -21,39 +22,20 @@ impl Run for Assemble {
             fstab: build.deployment.as_ref().map_or_else(Fstab::default, Deployment::fstab),
             ..DiskOptions::new(build.plan.source_date_epoch, build.plan.seed)
         };
-        let begin = Begin::of(build, build.dib.as_ref(), layout)?;
-        let (earlier, keep) = match &begin {
-            Some(begin) => match &begin.changes {
-                Some(changes) => (Some((begin.dir(), changes)), None),
-                None => (None, Some(begin.dir())),
-            },
-            None => (None, None),
-        };
-        if let (Some(begin), Some(_)) = (&begin, keep) {
-            begin.forget()?;
-        }
-        let work = &build.work;
-        let made = isotope_disk::assemble_from(
-            &Incremental { earlier, keep },
-            layout,
-            &work.tree(),
-            &work.raw(),
-            &work.mountpoint(),
-            &options,
-            &mut told(&build.events),
-        )?;
-        made.notes.iter().for_each(|note| build.events.output(note));
-        match &begin {
-            Some(begin) if keep.is_some() && made.notes.is_empty() => begin.note()?,
-            // The next build makes its disk at once, and keeps that.
-            Some(begin) if made.copied.is_none() => begin.forget()?,
-            _ => {}
-        }
-        let disk = made.disk;
+        let disk = assemble(layout, &options, build)?;
         build.move_to(disk.root())?;
         build.stage = Stage::Mounted(Box::new(disk));
         build.work.empty_tree()
     }
+}
+
+/// The disk with the tree on it, mounted.
+fn assemble(layout: &Layout, options: &DiskOptions, build: &Build<'_>) -> Result<MountedDisk, StepError> {
+    let begin = Begin::of(build, build.dib.as_ref(), layout)?;
+    let work = &build.work;
+    let (tree, raw, mountpoint) = (&work.tree(), &work.raw(), &work.mountpoint());
+    let progress = &mut told(&build.events);
+    Begin::make(begin.as_ref(), &mut Assembly { layout, tree, raw, mountpoint, options, progress }, &build.events)
 }
 
 /// Progress of the disk as events.

@@ -1,19 +1,19 @@
-//! Debian's docker-registry on a port of its own, layers with everything that a layer can have, and trees as text.
+//! Debian's docker-registry, layers with everything that a layer can have, and trees as text.
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
 pub mod front;
+#[path = "../../../../tests/src/registry.rs"]
+mod server;
 
 use isotope_cache::{Held, Inputs, Key, Layer, Store};
 use isotope_registry::{Credentials, Place, Registry};
-use isotope_sys::command::Tool;
 use rustix::fs::{CWD, FileType, Mode, XattrFlags, lsetxattr, makedev, mknodat};
+pub use server::{REPOSITORY, Server};
 use std::ffi::OsStr;
-use std::net::{TcpListener, TcpStream};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, chown, lchown, symlink};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 /// `isotope:open sesame`, as `htpasswd -B` writes it.
@@ -22,63 +22,18 @@ const USERS: &str = "isotope:$2y$05$zCvTRGHMQAhD2UK..Q.8GedpkoXesjhx6jW5LmZPEI0t
 pub const ISOTOPE: &str = "aXNvdG9wZTpvcGVuIHNlc2FtZQ==";
 /// Base64 of `isotope:wrong`.
 pub const WRONG: &str = "aXNvdG9wZTp3cm9uZw==";
-pub const REPOSITORY: &str = "isotope/cache";
 
-/// A registry that ends with the test.
-pub struct Server {
-    pub dir: tempfile::TempDir,
-    pub port: u16,
-    child: Child,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
-    }
+/// A registry that wants to know who asks.
+pub fn closed() -> Server {
+    Server::start(tempfile::tempdir().unwrap(), |dir| {
+        std::fs::write(dir.join("users"), USERS).unwrap();
+        format!("auth: {{htpasswd: {{realm: test, path: {}}}}}\n", dir.join("users").display())
+    })
 }
 
 impl Server {
-    pub fn start(with_users: bool) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let root = dir.path().display();
-        let mut config = format!(
-            "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {root}/data}}, delete: {{enabled: true}}}}\n\
-             http: {{addr: \"127.0.0.1:{port}\"}}\n"
-        );
-        if with_users {
-            std::fs::write(dir.path().join("users"), USERS).unwrap();
-            config += &format!("auth: {{htpasswd: {{realm: test, path: {root}/users}}}}\n");
-        }
-        let file = dir.path().join("config.yml");
-        std::fs::write(&file, config).unwrap();
-        let log = || Stdio::from(std::fs::File::create(dir.path().join("log")).unwrap());
-        let child = Tool::new("docker-registry").arg("serve").arg(&file).spawn(Stdio::null(), log(), log()).unwrap();
-        let server = Self { dir, port, child };
-        for _ in 0..600 {
-            if TcpStream::connect(("127.0.0.1", port)).is_ok() {
-                return server;
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        panic!("docker-registry does not listen: {}", std::fs::read_to_string(server.dir.path().join("log")).unwrap());
-    }
-
     pub fn registry(&self) -> Registry {
         registry(self.port, Credentials::default())
-    }
-
-    /// The file of a blob. Its digest has `sha256:`.
-    pub fn blob(&self, digest: &str) -> PathBuf {
-        let hex = digest.strip_prefix("sha256:").unwrap();
-        self.dir.path().join("data/docker/registry/v2/blobs/sha256").join(&hex[..2]).join(hex).join("data")
-    }
-
-    /// The file that says which manifest a tag stands for.
-    pub fn tag(&self, key: &Key) -> PathBuf {
-        let tags = format!("data/docker/registry/v2/repositories/{REPOSITORY}/_manifests/tags");
-        self.dir.path().join(tags).join(key.as_str()).join("current/link")
     }
 }
 
