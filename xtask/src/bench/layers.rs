@@ -2,11 +2,12 @@
 //! what a machine that has nothing does, where a registry has what another one has built.
 //!
 //! Contenders take turns, build by build: our recipes, then diskimage-builder's elements through our `disk-image-create`, through
-//! diskimage-builder itself and, if it is on this host, beside mkosi with the same packages. Downloads are warm for all: each has
+//! diskimage-builder itself, beside mkosi with the same packages. Downloads are warm for all: each has
 //! built both lists of packages before anything is timed.
 
 mod contenders;
 mod measure;
+mod mkosi;
 mod registry;
 
 use super::{ROUNDS, remove_tree, subdir};
@@ -120,7 +121,7 @@ pub(super) fn run(xtask: &Xtask, isotope: &Path, out: &Path, which: Option<&str>
         compete(xtask, recipe, &mut contenders, out, &mut table)?;
     }
     if wanted("dib") {
-        let (mut contenders, note) = contenders::dib(xtask, isotope, &work)?;
+        let (mut contenders, note) = contenders::dib(xtask, isotope, (out, &work))?;
         compete(xtask, "debian-minimal vm", &mut contenders, out, &mut table)?;
         writeln!(table, "\n{note}")?;
     }

@@ -1,6 +1,6 @@
 //! Who builds what, and how each is told of the changes.
 
-use super::{Ask, Change, Contender, Prepare, Registry};
+use super::{Ask, Change, Contender, Prepare, Registry, measure, mkosi};
 use crate::bench::{dib, remove_tree, subdir};
 use crate::{Xtask, host};
 use anyhow::{Context, bail};
@@ -13,7 +13,7 @@ const HOOK: &str = "bench-hook";
 /// What both lists have, and what the longer one has, too.
 const PACKAGES: [&str; 2] = ["tree", "htop"];
 
-fn packages(ask: Ask) -> &'static [&'static str] {
+pub(super) fn packages(ask: Ask) -> &'static [&'static str] {
     if ask.more_packages { &PACKAGES } else { &PACKAGES[..1] }
 }
 
@@ -87,7 +87,11 @@ pub(super) fn recipe(xtask: &Xtask, isotope: &Path, work: &Path, recipe: &str) -
 }
 
 /// diskimage-builder, ours in its place, and mkosi; and what is to be said of mkosi.
-pub(super) fn dib(xtask: &Xtask, isotope: &Path, work: &Path) -> anyhow::Result<(Vec<Contender>, String)> {
+pub(super) fn dib(
+    xtask: &Xtask,
+    isotope: &Path,
+    (out, work): (&Path, &Path),
+) -> anyhow::Result<(Vec<Contender>, String)> {
     let shell = &xtask.shell;
     let venv = host::dib(xtask)?;
     let work = subdir(xtask, work, "dib")?;
@@ -112,33 +116,36 @@ pub(super) fn dib(xtask: &Xtask, isotope: &Path, work: &Path) -> anyhow::Result<
     let file = elements.join(HOOK).join("finalise.d/99-bench");
     let mut contenders =
         vec![upstream.contender(&work, &environment, &file), ours.contender(&work, &environment, &file)];
-    let note = match cmd!(shell, "mkosi --version").quiet().ignore_stderr().read() {
-        Err(_) => "mkosi is not on this host (`apt-get install mkosi`), and was not compared.".to_owned(),
-        Ok(version) if !version.trim().starts_with("mkosi 14") => {
-            format!(
-                "{} is on this host; this benchmark knows the options of mkosi 14, and left it out.",
-                version.trim()
-            )
+    let packages = installed(xtask, &work, &contenders[1])?;
+    let mkosi = mkosi::contender(xtask, isotope, (out, &work), &packages).and_then(|mkosi| {
+        let ask = Ask { change: Change::Cold, hook: 0, more_packages: false, registry: None };
+        measure::one(xtask, &mkosi, ask, &out.join("layers-mkosi.log")).map(|_| mkosi)
+    });
+    let note = match mkosi {
+        Ok(mkosi) => {
+            contenders.push(mkosi);
+            "mkosi installs the packages that diskimage-builder's image has, and no boot loader.".to_owned()
         }
-        Ok(version) => {
-            let mkosi = mkosi(xtask, isotope, &work, &contenders[1])?;
-            let ask = Ask { change: Change::Cold, hook: 0, more_packages: false, registry: None };
-            let log = work.join("mkosi.log");
-            // It needs systemd-nspawn, which not every container allows.
-            match super::measure::one(xtask, &mkosi, ask, &log) {
-                Ok(_) => {
-                    contenders.push(mkosi);
-                    format!("{}: incremental, with the packages that diskimage-builder's image has.", version.trim())
-                }
-                Err(error) => {
-                    let said = shell.read_file(&log).unwrap_or_default();
-                    let last = said.lines().last().unwrap_or_default().to_owned();
-                    format!("{} cannot build here, and was not compared: {error:#}: {last}", version.trim())
-                }
-            }
-        }
+        // Not every container allows what it does.
+        Err(error) => format!("mkosi cannot build here, and was not compared: {error:#}"),
     };
     Ok((contenders, note))
+}
+
+/// The packages in an image of diskimage-builder's elements.
+fn installed(xtask: &Xtask, work: &Path, ours: &Contender) -> anyhow::Result<Vec<String>> {
+    let shell = &xtask.shell;
+    let ask = Ask { change: Change::Cold, hook: 0, more_packages: false, registry: None };
+    measure::one(xtask, ours, ask, &work.join("packages.log")).context("the image whose packages mkosi gets")?;
+    // The element `dpkg` writes it.
+    let names = "import json,sys; print(*(p['package'] for p in json.load(sys.stdin)['packages']))";
+    let manifest = work.join("ours/image.d/dib-manifests/dib-manifest-dpkg-image");
+    let manifest = shell.read_file(&manifest).context("the image of diskimage-builder's elements lists no packages")?;
+    let list = cmd!(shell, "python3 -c {names}").stdin(&manifest).quiet().read()?;
+    if list.trim().is_empty() {
+        bail!("the image of diskimage-builder's elements lists no packages");
+    }
+    Ok(list.split_whitespace().map(str::to_owned).collect())
 }
 
 /// A program that takes the options of `disk-image-create`.
@@ -174,59 +181,4 @@ impl Program {
         let (name, line, machine) = (name.to_owned(), Box::new(line), Vec::new());
         Contender { name, ours, prepare, line, kept, machine, cache, samples, disk: 0 }
     }
-}
-
-/// mkosi 14 with the packages that our image of diskimage-builder's elements has. It keeps an image of what was installed; that it
-/// is out of date it must be told.
-fn mkosi(xtask: &Xtask, isotope: &Path, work: &Path, ours: &Contender) -> anyhow::Result<Contender> {
-    let shell = &xtask.shell;
-    let ask = Ask { change: Change::Cold, hook: 0, more_packages: false, registry: None };
-    super::measure::one(xtask, ours, ask, &work.join("packages.log")).context("the image whose packages mkosi gets")?;
-    // The element `dpkg` writes it.
-    let names = "import json,sys; print(' '.join('-p '+p['package'] for p in json.load(sys.stdin)['packages']))";
-    let manifest = work.join("ours/image.d/dib-manifests/dib-manifest-dpkg-image");
-    let manifest = shell.read_file(&manifest).context("the image of diskimage-builder's elements lists no packages")?;
-    let list = cmd!(shell, "python3 -c {names}").stdin(&manifest).quiet().read()?;
-    if list.trim().is_empty() {
-        bail!("the image of diskimage-builder's elements lists no packages");
-    }
-    let mirrors = dib::mirrors(xtask, isotope)?;
-    let mirror = mirrors.split_whitespace().find_map(|pair| pair.strip_prefix("DIB_DISTRIBUTION_MIRROR="));
-    let mirror = mirror.context("no mirror")?.to_owned();
-    let dir = subdir(xtask, work, "mkosi")?;
-    let cache = shell.create_dir(dir.join("cache"))?;
-    let finalize = dir.join("mkosi.finalize");
-    let line = {
-        let (dir, cache, finalize) = (dir.clone(), cache.clone(), finalize.clone());
-        move |ask: Ask| {
-            let anew = if matches!(ask.change, Change::Packages | Change::Cold) { "-ff" } else { "-f" };
-            let more: String = packages(ask).iter().map(|name| format!(" -p {name}")).collect();
-            format!(
-                "cd {} && mkosi -d debian -r bookworm -m {mirror} -t gpt_ext4 --qcow2 --root-size 4G {list}{more} --cache {} -i \
-                 --finalize-script {} -o image.qcow2 {anew} build",
-                dir.display(),
-                cache.display(),
-                finalize.display()
-            )
-        }
-    };
-    let prepare: Prepare = Box::new(move |xtask, ask| {
-        let script = format!("#!/bin/sh\nset -e\necho {} >\"$BUILDROOT/etc/bench-layers\"\n", ask.hook);
-        xtask.shell.write_file(&finalize, script)?;
-        let mode = "755";
-        cmd!(xtask.shell, "chmod {mode} {finalize}").quiet().run()?;
-        Ok(())
-    });
-    Ok(Contender {
-        name: "mkosi 14, incremental".to_owned(),
-        ours: false,
-        prepare,
-        line: Box::new(line),
-        // `-ff` does that.
-        kept: Vec::new(),
-        machine: Vec::new(),
-        cache: dir,
-        samples: BTreeMap::new(),
-        disk: 0,
-    })
 }
