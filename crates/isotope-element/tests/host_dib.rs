@@ -351,8 +351,15 @@ fn host_dib_run_parts_prints_the_same() {
         for script in [SCRIPT.to_owned(), std::fs::read_to_string(theirs).unwrap()] {
             std::fs::write(dir.path().join("dib-run-parts"), script).unwrap();
             let program = dir.path().join("dib-run-parts");
-            let mut command = upstream.command(&program);
-            let output = command.args(args).env("DIB_DEBUG_TRACE", trace).current_dir(dir.path()).output().unwrap();
+            // Not by its name: a process that another test is just starting may still have it open for writing (ETXTBSY).
+            let mut command = upstream.command(Path::new("bash"));
+            let output = command
+                .arg(&program)
+                .args(args)
+                .env("DIB_DEBUG_TRACE", trace)
+                .current_dir(dir.path())
+                .output()
+                .unwrap();
             let told = String::from_utf8(output.stderr).unwrap();
             // It finds files to be told of in the order of the disk.
             let told: Vec<String> = seconds
