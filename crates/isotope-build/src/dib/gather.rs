@@ -7,6 +7,10 @@ use isotope_plan::DibGather;
 use isotope_sys::command::Tool;
 use std::io::Write as _;
 
+/// In layers, sizes that follow from what the tree takes are multiples of this many bytes, as those of Isotope's own layouts are: a changed hook
+/// makes a log a block longer, and upstream's steps of 64 KiB would let no disk begin as the one before.
+const STEP: u64 = 32 << 20;
+
 pub(super) fn gather(gather: &DibGather, dib: &mut Dib, build: &Build<'_>) -> Result<(), StepError> {
     mounts::release(dib, &build.events)?;
     dib.tree()?.remove_tree("/lost+found")?;
@@ -16,8 +20,11 @@ pub(super) fn gather(gather: &DibGather, dib: &mut Dib, build: &Build<'_>) -> Re
     if gather.show_usage {
         usage(dib, build)?;
     }
-    let used = if gather.size.size.is_some() { 0 } else { used(dib)? };
-    let size = gather.size.bytes(used).0;
+    let size = match gather.size.size {
+        Some(_) => gather.size.bytes(0).0,
+        None if build.layers.is_some() => gather.size.bytes(used(dib)?).0.next_multiple_of(STEP),
+        None => gather.size.bytes(used(dib)?).0,
+    };
     dib.image_size = Some(size);
     dib.vars.insert("DIB_IMAGE_SIZE".to_owned(), (size / 1024).to_string());
     let mut lines = format!("image-size: {}KiB\n", size / 1024);
