@@ -260,7 +260,7 @@ fn host_dib_elements_a_disk_begins_as_the_one_before() {
         site.file(&format!("app/{path}"), 0o755, &format!("#!/bin/bash\nset -eu\n{text}\n"));
     };
     let make = |layers: &str| {
-        let output = site.make("raw", "app", &[("ISOTOPE_LAYERS", layers), ("DIB_IMAGE_SIZE", "1")]);
+        let output = site.make("raw", "app", &[("ISOTOPE_LAYERS", layers)]);
         let told = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(output.status.success(), "{told}");
         Tool::new("e2fsck").arg("-fn").arg(site.path("image.raw")).run().unwrap();
@@ -278,7 +278,7 @@ fn host_dib_elements_a_disk_begins_as_the_one_before() {
         Tool::new("sh").args(["-c", list]).current_dir(&dir).run().unwrap().text()
     };
     let earlier = "names may differ: copied";
-    hook("install.d/50-app", "mkdir /app; echo old >/app/goes; head -c 3000000 /dev/zero | tr '\\0' x >/app/stays");
+    hook("install.d/50-app", "mkdir /app; echo old >/app/goes; head -c 60000000 /dev/zero | tr '\\0' x >/app/stays");
     hook("finalise.d/50-app", "echo one >/app/late");
     let told = make("1");
     assert!(!told.contains(earlier), "{told}");
@@ -291,8 +291,11 @@ fn host_dib_elements_a_disk_begins_as_the_one_before() {
     make("");
     assert_eq!(found, files(), "another disk than one made at once");
 
-    // A layer that is another one.
-    hook("post-install.d/50-app", "rm /app/goes; echo new >/app/new; chmod 700 /app; ln -s stays /app/link");
+    // A layer that is another one, of another size.
+    hook(
+        "post-install.d/50-app",
+        "rm /app/goes; head -c 300000 /dev/zero >/app/new; chmod 700 /app; ln -s stays /app/link",
+    );
     let told = make("1");
     assert!(told.contains(earlier), "{told}");
     let found = files();

@@ -23,6 +23,8 @@ pub(super) struct Sample {
 /// Makes ready and builds.
 pub(super) fn one(xtask: &Xtask, contender: &Contender, ask: Ask, log: &Path) -> anyhow::Result<Sample> {
     (contender.prepare)(xtask, ask)?;
+    // What the build before has left to be written is not this one's work.
+    cmd!(xtask.shell, "sync").quiet().run()?;
     let line = (contender.line)(ask);
     let before = available()?;
     let done = AtomicBool::new(false);
