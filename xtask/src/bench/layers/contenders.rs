@@ -17,9 +17,10 @@ pub(super) fn packages(ask: Ask) -> &'static [&'static str] {
     if ask.more_packages { &PACKAGES } else { &PACKAGES[..1] }
 }
 
-/// A script of `finalise.d`, which runs in the target: it leaves its number there.
-fn hook(xtask: &Xtask, file: &Path, ask: Ask) -> anyhow::Result<()> {
-    xtask.shell.write_file(file, format!("#!/bin/sh\nset -e\necho {} >/etc/bench-layers\n", ask.hook))?;
+/// A script that leaves its number in the target, whose root it sees at `root`: those of `finalise.d` run in it.
+pub(super) fn hook(xtask: &Xtask, file: &Path, root: &str, ask: Ask) -> anyhow::Result<()> {
+    let script = format!("#!/bin/sh\nset -e\necho {} >\"{root}/etc/bench-layers\"\n", ask.hook);
+    xtask.shell.write_file(file, script)?;
     let mode = "755";
     cmd!(xtask.shell, "chmod {mode} {file}").quiet().run()?;
     Ok(())
@@ -43,7 +44,7 @@ pub(super) fn recipe(xtask: &Xtask, isotope: &Path, work: &Path, recipe: &str) -
     let file = element.join("finalise.d/90-bench");
     let treefile = elements.join(recipe).join("treefile.yaml");
     let prepare: Prepare = Box::new(move |xtask, ask| {
-        hook(xtask, &file, ask)?;
+        hook(xtask, &file, "", ask)?;
         if atomic {
             let list = packages(ask).join(" ");
             xtask.shell.write_file(&treefile, format!("include: treefile-own.yaml\npackages:\n  - {list}\n"))?;
@@ -175,7 +176,7 @@ impl Program {
             }
         };
         let file = file.to_owned();
-        let prepare: Prepare = Box::new(move |xtask, ask| hook(xtask, &file, ask));
+        let prepare: Prepare = Box::new(move |xtask, ask| hook(xtask, &file, "", ask));
         let kept = ["isotope/layers", "isotope/images"].map(|name| cache.join(name)).to_vec();
         let samples = BTreeMap::new();
         let (name, line, machine) = (name.to_owned(), Box::new(line), Vec::new());

@@ -4,7 +4,7 @@
 //! tree of its own, whatever this host is. Its tree is put together on a tmpfs, as that of the others is. It writes raw disks only:
 //! what qemu-img needs for a qcow2, at its fastest, is part of its builds.
 
-use super::contenders::packages;
+use super::contenders::{hook, packages};
 use super::{Ask, Change, Contender, Prepare};
 use crate::bench::{dib, remove_tree, subdir};
 use crate::{Xtask, host};
@@ -71,11 +71,7 @@ pub(super) fn contender(
              [Content]\nBootable=no\nPackages=\n  {list}\n  {more}\n\n[Build]\nIncremental=yes\n"
         );
         xtask.shell.write_file(&conf, text)?;
-        let script = format!("#!/bin/sh\nset -e\necho {} >\"$BUILDROOT/etc/bench-layers\"\n", ask.hook);
-        xtask.shell.write_file(&finalize, script)?;
-        let mode = "755";
-        cmd!(xtask.shell, "chmod {mode} {finalize}").quiet().run()?;
-        Ok(())
+        hook(xtask, &finalize, "$BUILDROOT", ask)
     });
     let own = dir.clone();
     let line = move |ask: Ask| {
